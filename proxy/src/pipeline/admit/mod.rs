@@ -1,0 +1,1 @@
+//! Who calls: authentication, session, rate limits.

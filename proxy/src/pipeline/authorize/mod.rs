@@ -1,0 +1,1 @@
+//! Whether the call may pass: Cedar decides on the final arguments.

@@ -1,0 +1,1 @@
+//! What is told about it: audit records, metrics, traces.
