@@ -13,9 +13,12 @@ pub mod keys;
 mod limits;
 mod message;
 mod method;
+pub mod mirror;
 mod number;
 mod revision;
 pub mod splice;
+pub mod sse;
+pub mod uri;
 
 pub use error::{ParseError, Refused};
 pub use id::Id;

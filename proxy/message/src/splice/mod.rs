@@ -3,6 +3,9 @@
 //! In → out: a document's bytes and edits → new bytes. Edits may come in any order; overlapping or outlying edits are
 //! refused as a whole, never applied in part. The caller answers for the new text being JSON: use [`crate::json::quote`].
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
