@@ -257,6 +257,10 @@ fn authentication(reason: Authentication) -> PublicAnswer {
         Authentication::NotYetValid => {
             refused("authn.not_yet_valid", "The token is not valid yet. Check the clocks.")
         }
+        Authentication::TokenType => refused(
+            "authn.token_type",
+            "This is not an access token of the accepted type. Send an access token, not an ID token.",
+        ),
         Authentication::ClaimsInvalid => refused(
             "authn.claims_invalid",
             "A required claim of the token is missing or malformed.",

@@ -94,6 +94,8 @@ pub enum Authentication {
     Expired,
     /// `nbf` or `iat` lies in the future.
     NotYetValid,
+    /// Not an access token, or not of the configured type.
+    TokenType,
     /// A required claim is missing or of the wrong type, or a mapped claim is over its limit.
     ClaimsInvalid,
     /// The keys of the issuer cannot be had.

@@ -1,1 +1,3 @@
 //! Who calls: authentication, session, rate limits.
+
+pub mod authentication;
