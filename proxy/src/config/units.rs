@@ -19,7 +19,7 @@ pub enum UnitError {
     TooLarge,
 }
 
-fn split(text: &str, example: &'static str) -> Result<(u64, &str), UnitError> {
+fn split<'a>(text: &'a str, example: &'static str) -> Result<(u64, &'a str), UnitError> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     if number.is_empty() {
