@@ -4,7 +4,10 @@
 
 pub mod model;
 
+pub mod cli;
 pub mod config;
+
+pub mod server;
 
 pub mod catalogue;
 pub mod pipeline;

@@ -1,0 +1,3 @@
+//! Whether a request is what the transport and the protocol allow.
+
+pub mod settings;

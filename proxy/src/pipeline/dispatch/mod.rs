@@ -1,0 +1,3 @@
+//! The call goes to its server, once, with our own credential.
+
+pub mod settings;

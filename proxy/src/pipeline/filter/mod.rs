@@ -1,0 +1,3 @@
+//! What may come back out.
+
+pub mod settings;

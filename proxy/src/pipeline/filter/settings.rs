@@ -1,0 +1,20 @@
+//! The section `masking`: what is hidden in results.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A detector of personal or secret data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectorName {
+    /// E-mail addresses.
+    Email,
+}
+
+/// What is replaced in results before the client sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MaskingSettings {
+    /// Detectors that run over every result, in this order. Empty: nothing is masked.
+    pub detectors: Vec<DetectorName>,
+}

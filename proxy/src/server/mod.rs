@@ -1,0 +1,3 @@
+//! Listeners, TLS and the life of the process.
+
+pub mod settings;
