@@ -3,7 +3,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "tests"
+    clippy::too_many_lines,
+    reason = "tests, with tables of cases"
 )]
 
 use super::*;
