@@ -1,3 +1,4 @@
 //! Who calls: authentication, session, rate limits.
 
 pub mod authentication;
+pub mod session;

@@ -43,11 +43,7 @@ fn date(claims: Value<'_>, name: &str) -> Result<Option<u64>, Authentication> {
     if !(0.0..=DATE_MAX).contains(&number) {
         return Err(Authentication::ClaimsInvalid);
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range was checked just above"
-    )]
+    // In range: checked just above.
     Ok(Some(number as u64))
 }
 
