@@ -1,4 +1,5 @@
 //! Who calls: authentication, session, rate limits.
 
 pub mod authentication;
+pub mod rate_limit;
 pub mod session;
