@@ -1,1 +1,17 @@
-//! Whether the call may pass: Cedar decides on the final arguments.
+//! Decides whether a call may go on: policy enforcement (PEP), decision (PDP: Cedar) and information (PIP).
+
+pub mod actions;
+pub mod argument_types;
+pub mod bundles;
+pub mod decision;
+mod entities;
+pub mod finding;
+pub mod policy_store;
+pub mod schema;
+pub mod settings;
+mod validation;
+
+pub use decision::{BoundPdp, Build, Pdp, PdpParts};
+pub use entities::{EntityError, Labels};
+pub use finding::{Finding, FindingKind, Findings, Severity};
+pub use settings::AuthorizationSettings;
