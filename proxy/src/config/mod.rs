@@ -29,8 +29,9 @@ pub use problem::{ConfigError, Problem, Problems};
 
 use crate::model::Principal;
 use settings::{
-    AcceptSettings, AdminSettings, AuthenticationSettings, AuthorizationSettings, DrainSettings, ListenSettings,
-    MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings, UpstreamSettings,
+    AcceptSettings, AdminSettings, AuthenticationSettings, AuthorizationSettings, DrainSettings,
+    ListenSettings, MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings,
+    UpstreamSettings,
 };
 
 /// Where configuration comes from. Loading it again reads the file again and lays the same flags over it.
@@ -131,8 +132,12 @@ impl Config {
     /// [`ConfigError`]: the file is unreadable, or everything that is wrong in it.
     pub fn load(source: &Source) -> Result<Self, ConfigError> {
         let text = match &source.file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::Unreadable { path: path.clone(), source: error })?,
+            Some(path) => {
+                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+                    path: path.clone(),
+                    source: error,
+                })?
+            }
             None => String::new(),
         };
         Self::from_text(&text, source)
@@ -143,7 +148,12 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_text(text: &str, source: &Source) -> Result<Self, ConfigError> {
-        let invalid = |problems| ConfigError::Invalid(Problems { file: source.file.clone(), problems });
+        let invalid = |problems| {
+            ConfigError::Invalid(Problems {
+                file: source.file.clone(),
+                problems,
+            })
+        };
         let (settings, places) = document::parse(text).map_err(|problem| invalid(vec![problem]))?;
         validate::validate(settings, &places, source).map_err(invalid)
     }
@@ -151,7 +161,12 @@ impl Config {
     /// Every file and folder whose change asks for a reload.
     pub fn watched(&self, source: &Source) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = source.file.iter().cloned().collect();
-        if let Some(policies) = self.authorization.policies.as_ref().filter(|text| !text.starts_with("bundle:")) {
+        if let Some(policies) = self
+            .authorization
+            .policies
+            .as_ref()
+            .filter(|text| !text.starts_with("bundle:"))
+        {
             paths.push(policies.into());
         }
         paths.extend(self.authorization.entities.clone());
@@ -161,7 +176,17 @@ impl Config {
         }
         for upstream in self.upstreams.values() {
             let tls = &upstream.settings.tls;
-            paths.extend([&tls.ca, &tls.certificate, &tls.key, &upstream.settings.catalogue].into_iter().flatten().cloned());
+            paths.extend(
+                [
+                    &tls.ca,
+                    &tls.certificate,
+                    &tls.key,
+                    &upstream.settings.catalogue,
+                ]
+                .into_iter()
+                .flatten()
+                .cloned(),
+            );
             if let Some(credential) = &upstream.settings.credential
                 && let secret_reference::SecretReference::File(file) = &credential.value
             {

@@ -1,11 +1,15 @@
 //! Flags laid over the file. They set the same settings and pass the same checks; only the origin that an error names
 //! differs.
 
-use std::{collections::HashMap, env, path::{Path, PathBuf}};
+use std::{
+    collections::HashMap,
+    env,
+    path::{Path, PathBuf},
+};
 
 use super::{
-    settings::{IssuerSettings, OneOrMany, Settings},
     problem::{Origin, Problem},
+    settings::{IssuerSettings, OneOrMany, Settings},
 };
 use crate::{
     model::{Principal, PrincipalKind},
@@ -64,27 +68,41 @@ pub struct PrincipalName {
 
 /// Text that names no principal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a principal is `Mcp::User::\"name\"`, `Mcp::Agent::\"name\"` or `Mcp::Workload::\"name\"`, quotes included")]
+#[error(
+    "a principal is `Mcp::User::\"name\"`, `Mcp::Agent::\"name\"` or `Mcp::Workload::\"name\"`, quotes included"
+)]
 pub struct PrincipalNameError;
 
 impl std::str::FromStr for PrincipalName {
     type Err = PrincipalNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kinds = [PrincipalKind::User, PrincipalKind::Agent, PrincipalKind::Workload];
+        let kinds = [
+            PrincipalKind::User,
+            PrincipalKind::Agent,
+            PrincipalKind::Workload,
+        ];
         let (kind, quoted) = kinds
             .into_iter()
             .find_map(|kind| {
-                let rest = text.strip_prefix("Mcp::")?.strip_prefix(kind.as_str())?.strip_prefix("::")?;
+                let rest = text
+                    .strip_prefix("Mcp::")?
+                    .strip_prefix(kind.as_str())?
+                    .strip_prefix("::")?;
                 Some((kind, rest))
             })
             .ok_or(PrincipalNameError)?;
         let id = quoted
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
-            .filter(|id| !id.is_empty() && !id.contains(['"', '\\']) && !id.chars().any(char::is_control))
+            .filter(|id| {
+                !id.is_empty() && !id.contains(['"', '\\']) && !id.chars().any(char::is_control)
+            })
             .ok_or(PrincipalNameError)?;
-        Ok(Self { kind, id: id.to_owned() })
+        Ok(Self {
+            kind,
+            id: id.to_owned(),
+        })
     }
 }
 
@@ -99,16 +117,27 @@ impl PrincipalName {
 pub type Origins = HashMap<&'static str, &'static str>;
 
 /// Lays the flags over the settings. Relative paths of flags are looked up from the working directory.
-pub fn apply(flags: &Flags, mode: &Mode, settings: &mut Settings, problems: &mut Vec<Problem>) -> Origins {
+pub fn apply(
+    flags: &Flags,
+    mode: &Mode,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) -> Origins {
     let mut origins = Origins::new();
     if let Some(url) = &flags.upstream {
-        let upstream = UpstreamSettings { url: Some(url.clone()), ..UpstreamSettings::default() };
+        let upstream = UpstreamSettings {
+            url: Some(url.clone()),
+            ..UpstreamSettings::default()
+        };
         single_upstream(settings, upstream, "--upstream", problems);
         origins.insert("upstreams.upstream", "--upstream");
         origins.insert("upstreams", "--upstream");
     }
     if let Mode::Wrap { command, .. } = mode {
-        let upstream = UpstreamSettings { command: command.clone(), ..UpstreamSettings::default() };
+        let upstream = UpstreamSettings {
+            command: command.clone(),
+            ..UpstreamSettings::default()
+        };
         single_upstream(settings, upstream, "COMMAND", problems);
         origins.insert("upstreams.upstream", "COMMAND");
     }
@@ -121,8 +150,11 @@ pub fn apply(flags: &Flags, mode: &Mode, settings: &mut Settings, problems: &mut
     }
     if let Some(policies) = &flags.policies {
         let bundle = policies.starts_with("bundle:");
-        settings.authorization.policies =
-            Some(if bundle { policies.clone() } else { absolute(Path::new(policies)).display().to_string() });
+        settings.authorization.policies = Some(if bundle {
+            policies.clone()
+        } else {
+            absolute(Path::new(policies)).display().to_string()
+        });
         origins.insert("authorization.policies", "--policies");
     }
     if let Some(entities) = &flags.entities {
@@ -157,9 +189,16 @@ fn authentication(flags: &Flags, settings: &mut Settings, origins: &mut Origins)
     }
 }
 
-fn single_upstream(settings: &mut Settings, upstream: UpstreamSettings, flag: &'static str, problems: &mut Vec<Problem>) {
+fn single_upstream(
+    settings: &mut Settings,
+    upstream: UpstreamSettings,
+    flag: &'static str,
+    problems: &mut Vec<Problem>,
+) {
     if settings.upstreams.is_empty() {
-        settings.upstreams.insert(SINGLE_UPSTREAM.to_owned(), upstream);
+        settings
+            .upstreams
+            .insert(SINGLE_UPSTREAM.to_owned(), upstream);
     } else {
         problems.push(Problem {
             origin: Origin::Flag(flag),

@@ -7,102 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{secret_reference::SecretReference, units::Span};
 
-/// Who may call: the issuers of tokens that are trusted.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AuthenticationSettings {
-    /// Authorization servers whose tokens are accepted. With several, each needs a `prefix`.
-    pub issuers: Vec<IssuerSettings>,
-    /// No token is asked for: every caller is `Mcp::Workload::"anonymous"`, which policy must still permit. Works on
-    /// loopback addresses and unix sockets only.
-    pub disabled: bool,
-}
-
-/// One authorization server.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct IssuerSettings {
-    /// Issuer identifier, exactly as in the token's `iss`; an `https` URL.
-    pub issuer: String,
-    /// Accepted values of `aud`. Empty: the resource URI of the route.
-    #[serde(default)]
-    pub audiences: Vec<String>,
-    /// Put in front of the subject, so that two issuers never name the same principal. Mandatory with several issuers.
-    #[serde(default)]
-    pub prefix: String,
-    /// Where the keys are. Empty: found by discovery from `issuer`.
-    #[serde(default)]
-    pub jwks: Option<JwksSettings>,
-    /// Signature algorithms that are accepted.
-    #[serde(default = "algorithms")]
-    pub algorithms: Vec<SignatureAlgorithm>,
-    /// Tolerated difference of the clocks.
-    #[serde(default = "leeway")]
-    pub leeway: Span,
-    /// Where in the token the facts about the caller are.
-    #[serde(default)]
-    pub claims: ClaimsSettings,
-}
-
-impl IssuerSettings {
-    /// An issuer with every default.
-    pub fn new(issuer: &str) -> Self {
-        Self {
-            issuer: issuer.to_owned(),
-            audiences: Vec::new(),
-            prefix: String::new(),
-            jwks: None,
-            algorithms: algorithms(),
-            leeway: leeway(),
-            claims: ClaimsSettings::default(),
-        }
-    }
-}
-
-fn algorithms() -> Vec<SignatureAlgorithm> {
-    use SignatureAlgorithm::{EdDSA, ES256, PS256, RS256};
-    vec![RS256, PS256, ES256, EdDSA]
-}
-
-fn leeway() -> Span {
-    Span::seconds(30)
-}
-
-/// Where an issuer's keys are: `{ url: … }` or `{ file: … }`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum JwksSettings {
-    /// An `https` URL.
-    Url(String),
-    /// A file.
-    File(PathBuf),
-}
-
-/// A signature algorithm of RFC 7518 or RFC 8037.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum SignatureAlgorithm {
-    /// RSA PKCS#1 v1.5 with SHA-256.
-    RS256,
-    /// RSA-PSS with SHA-256.
-    PS256,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// Ed25519.
-    EdDSA,
-}
-
-/// JSON pointers into the token's claims.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClaimsSettings {
-    /// Pointer to the groups, like `/groups`.
-    pub groups: Option<String>,
-    /// Pointer to the roles, like `/realm_access/roles`.
-    pub roles: Option<String>,
-    /// Pointers to further attributes, by the attribute's name.
-    pub attributes: BTreeMap<String, String>,
-}
-
 /// Sessions of legacy clients.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -170,7 +74,12 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, RateError> {
         let (calls, unit) = text.split_once('/').ok_or(RateError)?;
-        let calls = calls.trim().parse().ok().filter(|calls| *calls > 0).ok_or(RateError)?;
+        let calls = calls
+            .trim()
+            .parse()
+            .ok()
+            .filter(|calls| *calls > 0)
+            .ok_or(RateError)?;
         let per = match unit.trim() {
             "s" => Span::seconds(1),
             "min" => Span::seconds(60),

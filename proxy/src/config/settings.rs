@@ -7,12 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use super::pending::{
-    AuthenticationSettings, AuthorizationSettings, IssuerSettings, JwksSettings, ObserveSettings, RateLimitSettings,
-    SessionSettings,
+    AuthorizationSettings, ObserveSettings, RateLimitSettings, SessionSettings,
 };
 pub use crate::{
     pipeline::{
         accept::settings::AcceptSettings,
+        admit::authentication::settings::{AuthenticationSettings, IssuerSettings, JwksSettings},
         dispatch::settings::{RouteSettings, UpstreamSettings},
         filter::settings::MaskingSettings,
     },

@@ -61,7 +61,8 @@ impl Watch {
         })?;
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(debounce(raw, sender.clone()));
-        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(WatchError::Signal)?;
+        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
+            .map_err(WatchError::Signal)?;
         tasks.spawn(async move {
             while hangup.recv().await.is_some() {
                 if sender.send(ReloadRequested::Signal).await.is_err() {
@@ -69,7 +70,11 @@ impl Watch {
                 }
             }
         });
-        let mut watch = Self { watcher, folders: BTreeSet::new(), tasks };
+        let mut watch = Self {
+            watcher,
+            folders: BTreeSet::new(),
+            tasks,
+        };
         watch.set(paths)?;
         Ok((watch, receiver))
     }
@@ -106,7 +111,13 @@ fn is_change(event: &Event) -> bool {
 fn folders_of(path: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let mut add = |folder: Option<&Path>| {
-        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let folder = folder.map(|folder| {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        });
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
             folders.push(folder.to_owned());
         }
@@ -116,7 +127,11 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
     add(real.as_deref().and_then(Path::parent));
     if path.is_dir() {
         add(Some(path));
-        let children = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+        let children = std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path());
         for child in children.filter(|child| child.is_dir()) {
             folders.extend(folders_below(&child, 4));
         }
@@ -127,7 +142,12 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
 fn folders_below(folder: &Path, depth: u8) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     if depth > 0 {
-        for child in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        for child in std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+        {
             // Symlinks inside are left alone: they may lead anywhere, also in a circle.
             if child.is_dir() && !child.is_symlink() {
                 found.extend(folders_below(&child, depth - 1));
@@ -156,7 +176,10 @@ mod tests {
     use super::*;
 
     async fn next(receiver: &mut mpsc::Receiver<ReloadRequested>) -> Option<ReloadRequested> {
-        tokio::time::timeout(Duration::from_secs(5), receiver.recv()).await.ok().flatten()
+        tokio::time::timeout(Duration::from_secs(5), receiver.recv())
+            .await
+            .ok()
+            .flatten()
     }
 
     #[tokio::test]
@@ -186,7 +209,11 @@ mod tests {
         std::os::unix::fs::symlink("..data/doorward.yaml", &file).unwrap();
         let (watch, mut events) = Watch::start(std::slice::from_ref(&file)).unwrap();
         std::os::unix::fs::symlink("..2", folder.path().join("..data_tmp")).unwrap();
-        fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
+        fs::rename(
+            folder.path().join("..data_tmp"),
+            folder.path().join("..data"),
+        )
+        .unwrap();
         assert_eq!(next(&mut events).await, Some(ReloadRequested::FilesChanged));
         assert_eq!(fs::read_to_string(&file).unwrap(), "..2");
         watch.stop().await;
@@ -198,7 +225,11 @@ mod tests {
         let policies = folder.path().join("policies/team");
         fs::create_dir_all(&policies).unwrap();
         let (watch, mut events) = Watch::start(&[folder.path().join("policies")]).unwrap();
-        fs::write(policies.join("new.cedar"), "permit(principal, action, resource);").unwrap();
+        fs::write(
+            policies.join("new.cedar"),
+            "permit(principal, action, resource);",
+        )
+        .unwrap();
         assert_eq!(next(&mut events).await, Some(ReloadRequested::FilesChanged));
         watch.stop().await;
     }

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod decider;
 pub mod decision_id;
+pub mod every;
 pub mod fault;
 pub mod principal;
 pub mod rejection;

@@ -6,7 +6,10 @@ use url::Url;
 
 use super::{Check, files, upstreams::is_loopback};
 use crate::{
-    config::{Route, Source, settings::{AuthenticationSettings, JwksSettings}},
+    config::{
+        Route, Source,
+        settings::{AuthenticationSettings, JwksSettings},
+    },
     server::settings::{ListenAddress, ListenSettings},
 };
 
@@ -44,23 +47,47 @@ pub(super) fn check(
 
 fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
     let several = settings.issuers.len() > 1;
-    let names: Vec<String> = settings.issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
+    let names: Vec<String> = settings
+        .issuers
+        .iter()
+        .map(|issuer| issuer.issuer.clone())
+        .collect();
     for (index, issuer) in settings.issuers.iter_mut().enumerate() {
         let key = format!("authentication.issuers[{index}]");
         let url = Url::parse(&issuer.issuer);
-        let secure = url.as_ref().is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
-        let plain = url.as_ref().is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
+        let secure = url.as_ref().is_ok_and(|url| {
+            url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+        });
+        let plain = url
+            .as_ref()
+            .is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
         if !secure || !plain {
-            check.problem(&format!("{key}.issuer"), format!("`{}` is no issuer", issuer.issuer), "write the `https` URL that stands in the token's `iss` (http on loopback only)");
+            check.problem(
+                &format!("{key}.issuer"),
+                format!("`{}` is no issuer", issuer.issuer),
+                "write the `https` URL that stands in the token's `iss` (http on loopback only)",
+            );
         }
         if several && issuer.prefix.is_empty() {
-            check.problem(&format!("{key}.prefix"), "is missing: with several issuers each needs one", "set `prefix`, like `corp:`, so that equal subjects of two issuers stay apart");
+            check.problem(
+                &format!("{key}.prefix"),
+                "is missing: with several issuers each needs one",
+                "set `prefix`, like `corp:`, so that equal subjects of two issuers stay apart",
+            );
         }
         if names.iter().filter(|name| **name == issuer.issuer).count() > 1 {
-            check.problem(&format!("{key}.issuer"), "is listed twice", "keep one entry, with both audiences");
+            check.problem(
+                &format!("{key}.issuer"),
+                "is listed twice",
+                "keep one entry, with both audiences",
+            );
         }
         if issuer.algorithms.is_empty() {
-            check.problem(&format!("{key}.algorithms"), "no algorithm is accepted", "leave the key out for the default");
+            check.problem(
+                &format!("{key}.algorithms"),
+                "no algorithm is accepted",
+                "leave the key out for the default",
+            );
         }
         match &mut issuer.jwks {
             Some(JwksSettings::File(file)) => {
@@ -69,9 +96,15 @@ fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
                 files::readable(check, &format!("{key}.jwks.file"), &file);
             }
             Some(JwksSettings::Url(url)) => {
-                let secure = Url::parse(url).is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
+                let secure = Url::parse(url).is_ok_and(|url| {
+                    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url))
+                });
                 if !secure {
-                    check.problem(&format!("{key}.jwks.url"), "keys are fetched by https only (http on loopback)", "write an https URL, or `jwks: { file: PATH }`");
+                    check.problem(
+                        &format!("{key}.jwks.url"),
+                        "keys are fetched by https only (http on loopback)",
+                        "write an https URL, or `jwks: { file: PATH }`",
+                    );
                 }
             }
             None => {}
@@ -86,13 +119,22 @@ fn prefixes(check: &mut Check<'_>, settings: &AuthenticationSettings) {
             other != index && !second.prefix.is_empty() && issuer.prefix.starts_with(&second.prefix)
         });
         if clash {
-            check.problem(&format!("authentication.issuers[{index}].prefix"), format!("`{}` begins with another issuer's prefix", issuer.prefix), "choose prefixes of which none begins with another");
+            check.problem(
+                &format!("authentication.issuers[{index}].prefix"),
+                format!("`{}` begins with another issuer's prefix", issuer.prefix),
+                "choose prefixes of which none begins with another",
+            );
         }
     }
 }
 
 /// A token is for one resource; the resource must be known before the first one is looked at.
-fn audiences(check: &mut Check<'_>, settings: &AuthenticationSettings, routes: &BTreeMap<String, Route>, listen: &[ListenSettings]) {
+fn audiences(
+    check: &mut Check<'_>,
+    settings: &AuthenticationSettings,
+    routes: &BTreeMap<String, Route>,
+    listen: &[ListenSettings],
+) {
     let known_after_bind = matches!(listen, [one] if matches!(&one.address, ListenAddress::Tcp(at) if at.ip().is_loopback()));
     if known_after_bind {
         return;
@@ -100,7 +142,11 @@ fn audiences(check: &mut Check<'_>, settings: &AuthenticationSettings, routes: &
     for (index, issuer) in settings.issuers.iter().enumerate() {
         for audience in &issuer.audiences {
             if audience.is_empty() {
-                check.problem(&format!("authentication.issuers[{index}].audiences"), "an audience is empty", "write the value of the token's `aud`");
+                check.problem(
+                    &format!("authentication.issuers[{index}].audiences"),
+                    "an audience is empty",
+                    "write the value of the token's `aud`",
+                );
             }
         }
         if issuer.audiences.is_empty()

@@ -9,15 +9,27 @@ use super::{Check, upstreams::secret};
 use crate::config::settings::{AuthorizationSettings, ObserveSettings};
 
 pub(super) fn readable(check: &mut Check<'_>, key: &str, path: &Path) {
-    if let Err(error) = std::fs::File::open(path).and_then(|file| file.metadata()).and_then(|meta| {
-        if meta.is_file() { Ok(()) } else { Err(std::io::Error::other("not a file")) }
-    }) {
-        check.problem(key, format!("{}: {error}", path.display()), "name a file that this process may read");
+    if let Err(error) = std::fs::File::open(path)
+        .and_then(|file| file.metadata())
+        .and_then(|meta| {
+            if meta.is_file() {
+                Ok(())
+            } else {
+                Err(std::io::Error::other("not a file"))
+            }
+        })
+    {
+        check.problem(
+            key,
+            format!("{}: {error}", path.display()),
+            "name a file that this process may read",
+        );
     }
 }
 
 pub(super) fn certificates(check: &mut Check<'_>, key: &str, path: &Path) {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let problem = match found {
         Ok(list) if !list.is_empty() => return,
         Ok(_) => format!("{} holds no certificate", path.display()),
@@ -56,13 +68,22 @@ pub(super) fn observe(check: &mut Check<'_>, settings: &mut ObserveSettings) {
         *file = check.base.join(&*file);
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         if !folder.is_dir() {
-            check.problem("observe.audit.file", format!("there is no folder {}", folder.display()), "create it; Doorward creates the file only");
+            check.problem(
+                "observe.audit.file",
+                format!("there is no folder {}", folder.display()),
+                "create it; Doorward creates the file only",
+            );
         }
     }
     if let Some(endpoint) = &settings.otlp.endpoint
-        && !Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+        && !Url::parse(endpoint)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
     {
-        check.problem("observe.otlp.endpoint", format!("`{endpoint}` is no http or https URL"), "write the collector's base URL, like `http://127.0.0.1:4318`");
+        check.problem(
+            "observe.otlp.endpoint",
+            format!("`{endpoint}` is no http or https URL"),
+            "write the collector's base URL, like `http://127.0.0.1:4318`",
+        );
     }
     for (name, reference) in &settings.otlp.headers {
         secret(check, &format!("observe.otlp.headers.{name}"), reference);

@@ -1,13 +1,20 @@
 //! Listeners and their certificates.
 
-use rustls::{crypto::aws_lc_rs::default_provider, pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject}, sign::CertifiedKey};
+use rustls::{
+    crypto::aws_lc_rs::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
 
 use super::Check;
 use crate::server::settings::{AdminSettings, ListenAddress, ListenSettings};
 
 const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
-pub(super) fn listeners(check: &mut Check<'_>, mut listen: Vec<ListenSettings>) -> Vec<ListenSettings> {
+pub(super) fn listeners(
+    check: &mut Check<'_>,
+    mut listen: Vec<ListenSettings>,
+) -> Vec<ListenSettings> {
     if listen.is_empty() {
         listen.push(ListenSettings::at(ListenAddress::Tcp(DEFAULT.into())));
     }
@@ -15,11 +22,19 @@ pub(super) fn listeners(check: &mut Check<'_>, mut listen: Vec<ListenSettings>) 
     for (index, one) in listen.iter_mut().enumerate() {
         let key = format!("listen[{index}]");
         if seen.contains(&one.address) && !any_port(&one.address) {
-            check.problem(&format!("{key}.address"), format!("{} is listed twice", one.address), "remove one of the two");
+            check.problem(
+                &format!("{key}.address"),
+                format!("{} is listed twice", one.address),
+                "remove one of the two",
+            );
         }
         seen.push(one.address.clone());
         if one.connections_max == 0 {
-            check.problem(&format!("{key}.connections_max"), "is 0, so that nobody could connect", "leave the key out for the default");
+            check.problem(
+                &format!("{key}.connections_max"),
+                "is 0, so that nobody could connect",
+                "leave the key out for the default",
+            );
         }
         tls(check, &key, one);
     }
@@ -36,7 +51,11 @@ fn tls(check: &mut Check<'_>, key: &str, listen: &mut ListenSettings) {
         *path = check.base.join(&*path);
     }
     let (Some(certificate), Some(private)) = (&tls.certificate, &tls.key) else {
-        let missing = if tls.certificate.is_none() { "certificate" } else { "key" };
+        let missing = if tls.certificate.is_none() {
+            "certificate"
+        } else {
+            "key"
+        };
         check.problem(
             &format!("{key}.tls"),
             format!("`{missing}` is missing"),
@@ -49,18 +68,32 @@ fn tls(check: &mut Check<'_>, key: &str, listen: &mut ListenSettings) {
 }
 
 /// Both files are PEM, and the key is the certificate's.
-pub(super) fn key_pair(check: &mut Check<'_>, section: &str, certificate: &std::path::Path, key: &std::path::Path) {
+pub(super) fn key_pair(
+    check: &mut Check<'_>,
+    section: &str,
+    certificate: &std::path::Path,
+    key: &std::path::Path,
+) {
     let hint = "name a PEM file that this process may read";
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain =
+        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let private = PrivateKeyDer::from_pem_file(key);
     let chain = match chain {
         Ok(chain) if !chain.is_empty() => Some(chain),
         Ok(_) => {
-            check.problem(&format!("{section}.certificate"), format!("{} holds no certificate", certificate.display()), hint);
+            check.problem(
+                &format!("{section}.certificate"),
+                format!("{} holds no certificate", certificate.display()),
+                hint,
+            );
             None
         }
         Err(error) => {
-            check.problem(&format!("{section}.certificate"), format!("{}: {error}", certificate.display()), hint);
+            check.problem(
+                &format!("{section}.certificate"),
+                format!("{}: {error}", certificate.display()),
+                hint,
+            );
             None
         }
     };
@@ -74,7 +107,11 @@ pub(super) fn key_pair(check: &mut Check<'_>, section: &str, certificate: &std::
     if let (Some(chain), Some(private)) = (chain, private)
         && let Err(error) = CertifiedKey::from_der(chain, private, &default_provider())
     {
-        check.problem(section, format!("certificate and key do not go together: {error}"), "name the key that the certificate was issued for");
+        check.problem(
+            section,
+            format!("certificate and key do not go together: {error}"),
+            "name the key that the certificate was issued for",
+        );
     }
 }
 
@@ -83,6 +120,10 @@ pub(super) fn admin(check: &mut Check<'_>, admin: &AdminSettings, listen: &[List
         && !any_port(address)
         && listen.iter().any(|one| one.address == *address)
     {
-        check.problem("admin.address", format!("{address} is a listener for clients"), "choose another port; operators and clients never share a listener");
+        check.problem(
+            "admin.address",
+            format!("{address} is a listener for clients"),
+            "choose another port; operators and clients never share a listener",
+        );
     }
 }

@@ -8,7 +8,10 @@ mod files;
 mod listen;
 mod upstreams;
 
-use std::{path::{Path, PathBuf}, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Config, Mode, Problem, Source,
@@ -32,8 +35,18 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, key: &str, message: impl Into<String>, hint: &'static str) {
         let origin = self.origin(key);
-        let place = if origin == Origin::File { self.places.find(key) } else { None };
-        self.problems.push(Problem { origin, place, key: key.to_owned(), message: message.into(), hint });
+        let place = if origin == Origin::File {
+            self.places.find(key)
+        } else {
+            None
+        };
+        self.problems.push(Problem {
+            origin,
+            place,
+            key: key.to_owned(),
+            message: message.into(),
+            hint,
+        });
     }
 
     /// The flag that set this key or a section around it.
@@ -63,15 +76,31 @@ impl Check<'_> {
 ///
 /// # Errors
 /// All problems, in the order of the file.
-pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(
+    mut settings: Settings,
+    places: &Places,
+    source: &Source,
+) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let origins = overlay::apply(&source.flags, &source.mode, &mut settings, &mut problems);
-    let folder = source.file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    let folder = source
+        .file
+        .as_deref()
+        .and_then(Path::parent)
+        .filter(|folder| !folder.as_os_str().is_empty());
     let base = std::path::absolute(folder.unwrap_or(Path::new("."))).unwrap_or_default();
-    let mut check = Check { problems, warnings: Vec::new(), origins, places, base };
+    let mut check = Check {
+        problems,
+        warnings: Vec::new(),
+        origins,
+        places,
+        base,
+    };
 
     for literal in places.placeholders() {
-        check.warn(format!("{literal}: `${{…}}` is literal text here; variables are not expanded"));
+        check.warn(format!(
+            "{literal}: `${{…}}` is literal text here; variables are not expanded"
+        ));
     }
     let stdio = Check::is_wrap(source) && source.flags.listen.is_none();
     let listen = listen::listeners(&mut check, std::mem::take(&mut settings.listen.0));
@@ -79,13 +108,26 @@ pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source)
     accept(&mut check, &settings.accept);
     rate_limits(&mut check, &settings.rate_limits);
     let upstreams = upstreams::upstreams(&mut check, std::mem::take(&mut settings.upstreams));
-    let routes = upstreams::routes(&mut check, std::mem::take(&mut settings.routes), &upstreams, &listen);
-    authentication::check(&mut check, &mut settings.authentication, &routes, &listen, source);
+    let routes = upstreams::routes(
+        &mut check,
+        std::mem::take(&mut settings.routes),
+        &upstreams,
+        &listen,
+    );
+    authentication::check(
+        &mut check,
+        &mut settings.authentication,
+        &routes,
+        &listen,
+        source,
+    );
     files::authorization(&mut check, &mut settings.authorization);
     files::observe(&mut check, &mut settings.observe);
 
     if !check.problems.is_empty() {
-        check.problems.sort_by_key(|problem| problem.place.map(|place| (place.line, place.column)));
+        check
+            .problems
+            .sort_by_key(|problem| problem.place.map(|place| (place.line, place.column)));
         return Err(check.problems);
     }
     Ok(Config {
@@ -117,7 +159,11 @@ fn local_principal(source: &Source, disabled: bool) -> Option<Arc<Principal>> {
 
 fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
     if accept.revisions.is_empty() {
-        check.problem("accept.revisions", "no protocol revision is offered", "leave the key out to offer all of them");
+        check.problem(
+            "accept.revisions",
+            "no protocol revision is offered",
+            "leave the key out to offer all of them",
+        );
     }
     if accept.body_bytes_max > accept.message_bytes_max {
         check.problem(
@@ -130,22 +176,36 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
         ("accept.body_bytes_max", accept.body_bytes_max.0),
         ("accept.depth_max", u64::from(accept.depth_max)),
         ("accept.head_bytes_max", accept.head_bytes_max.0),
-        ("accept.header_lines_max", u64::from(accept.header_lines_max)),
+        (
+            "accept.header_lines_max",
+            u64::from(accept.header_lines_max),
+        ),
         ("accept.target_bytes_max", accept.target_bytes_max.0),
         ("accept.id_bytes_max", accept.id_bytes_max.0),
         ("accept.tool_name_bytes_max", accept.tool_name_bytes_max.0),
         ("accept.meta_bytes_max", accept.meta_bytes_max.0),
-        ("accept.batch_members_max", u64::from(accept.batch_members_max)),
+        (
+            "accept.batch_members_max",
+            u64::from(accept.batch_members_max),
+        ),
     ];
     for (key, value) in counts {
         if value == 0 {
-            check.problem(key, "is 0, so that nothing could pass", "leave the key out for the default");
+            check.problem(
+                key,
+                "is 0, so that nothing could pass",
+                "leave the key out for the default",
+            );
         }
     }
     for (index, host) in accept.hosts.iter().enumerate() {
         if host.parse::<http::uri::Authority>().is_err() || host.contains('@') {
             let key = format!("accept.hosts[{index}]");
-            check.problem(&key, format!("`{host}` is no host name"), "write a host with an optional port, like `mcp.example.com`");
+            check.problem(
+                &key,
+                format!("`{host}` is no host name"),
+                "write a host with an optional port, like `mcp.example.com`",
+            );
         }
     }
     for (index, origin) in accept.origins.iter().enumerate() {
@@ -160,10 +220,18 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
 fn rate_limits(check: &mut Check<'_>, limits: &[RateLimitSettings]) {
     for (index, limit) in limits.iter().enumerate() {
         if limit.per.is_empty() {
-            check.problem(&format!("rate_limits[{index}].per"), "counts nothing", "name at least one of `principal`, `tool`");
+            check.problem(
+                &format!("rate_limits[{index}].per"),
+                "counts nothing",
+                "name at least one of `principal`, `tool`",
+            );
         }
         if limit.burst == Some(0) {
-            check.problem(&format!("rate_limits[{index}].burst"), "is 0, so that nothing could pass", "leave the key out for the default");
+            check.problem(
+                &format!("rate_limits[{index}].burst"),
+                "is 0, so that nothing could pass",
+                "leave the key out for the default",
+            );
         }
     }
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::units::{ByteSize, Span};
 
 /// A revision of the Model Context Protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub enum RevisionName {
     /// The first revision; Streamable HTTP and stdio.
     #[serde(rename = "2024-11-05")]

@@ -16,6 +16,9 @@ use crate::config::units::{ByteSize, Span};
 pub struct AuthenticationSettings {
     /// The authorization servers whose tokens are accepted. Keys are looked up per issuer, never across issuers.
     pub issuers: Vec<IssuerSettings>,
+    /// No token is asked for: every caller is `Mcp::Workload::"anonymous"`, which policy must still permit. Works on
+    /// loopback addresses and unix sockets only.
+    pub disabled: bool,
     /// The longest bearer token that is looked at.
     pub token_bytes_max: ByteSize,
     /// The most values that each of groups, roles and scopes may have. A token with more is refused.
@@ -28,6 +31,7 @@ impl Default for AuthenticationSettings {
     fn default() -> Self {
         Self {
             issuers: Vec::new(),
+            disabled: false,
             token_bytes_max: ByteSize(16 << 10),
             groups_max: 200,
             cached_tokens_max: 10_000,
