@@ -1,1 +1,152 @@
-fn main() {}
+//! Arguments → server → transport. Standard output carries the ready line (HTTP) or MCP (stdio); logs go to stderr.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{ArgGroup, Parser};
+use doorward_reference_server::ReferenceServer;
+use doorward_reference_server::state::StateError;
+use doorward_reference_server::transport::http::{HttpOptions, Listener};
+use doorward_reference_server::transport::stdio::{self, StdioError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// A reference Model Context Protocol server, for trying out and testing clients and proxies.
+///
+/// It serves revisions 2024-11-05 to 2026-07-28. Its files are built in and live in memory; nothing on this machine
+/// is read or written on a caller's behalf. It has no authentication: put a guard in front of it.
+#[derive(Debug, Parser)]
+#[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
+#[command(
+    after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage."
+)]
+struct Arguments {
+    /// Serve Streamable HTTP on this address; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Serve Streamable HTTP on this Unix socket
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+
+    /// Serve MCP on standard input and output
+    #[arg(long)]
+    stdio: bool,
+
+    /// Path of the HTTP endpoint
+    #[arg(long, value_name = "PATH", default_value = "/mcp", value_parser = endpoint_path, conflicts_with = "stdio")]
+    path: String,
+
+    /// Accept this name in Host and Origin, beside loopback and the address listened on; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
+    allowed_host: Vec<String>,
+
+    /// What to log on stderr, in the syntax of tracing's EnvFilter
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
+    log: String,
+}
+
+/// Why the server could not run.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("cannot start: {0}")]
+    State(#[from] StateError),
+    #[error("cannot listen: {0}")]
+    Listen(#[source] io::Error),
+    #[error("cannot serve: {0}")]
+    Serve(#[source] io::Error),
+    #[error(transparent)]
+    Stdio(#[from] StdioError),
+}
+
+fn endpoint_path(path: &str) -> Result<String, &'static str> {
+    let plain = path
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    if path.starts_with('/') && path.len() > 1 && plain {
+        Ok(path.to_owned())
+    } else {
+        Err("must start with a slash, name something and hold only letters, digits and /-_.~")
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let filter = match EnvFilter::try_new(&arguments.log) {
+        Ok(filter) => filter,
+        Err(error) => {
+            complain(&format!("--log: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(arguments));
+    // A read from standard input cannot be cancelled, so the runtime is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn complain(message: &str) {
+    let _unwritten = writeln!(io::stderr(), "doorward-reference-server: {message}");
+}
+
+async fn run(arguments: Arguments) -> Result<(), RunError> {
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
+    let server = ReferenceServer::new()?;
+    let listener = match (arguments.listen, arguments.unix) {
+        (Some(address), _) => Listener::tcp(address).await.map_err(RunError::Listen)?,
+        (None, Some(path)) => Listener::unix(path).await.map_err(RunError::Listen)?,
+        (None, None) => return Ok(stdio::serve(server, stop).await?),
+    };
+    let url = listener.url(&arguments.path).map_err(RunError::Listen)?;
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {url}")
+        .and_then(|()| stdout.flush())
+        .map_err(RunError::Serve)?;
+    drop(stdout);
+    let options = HttpOptions {
+        path: arguments.path,
+        allowed_hosts: arguments.allowed_host,
+    };
+    listener
+        .serve(&server, &options, stop)
+        .await
+        .map_err(RunError::Serve)
+}
+
+/// Cancels `stop` at the first SIGTERM or SIGINT.
+fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}

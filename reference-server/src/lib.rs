@@ -1,0 +1,24 @@
+//! A reference Model Context Protocol server: how a good server behaves, and the proxy's independent test subject.
+//!
+//! It serves all five protocol revisions, the session-based ones (up to 2025-11-25) and the stateless one
+//! (2026-07-28), over Streamable HTTP (TCP or a Unix socket) and stdio, from one set of tools, resources and prompts.
+//! It shares no code with the proxy, so that neither can hide the other's mistakes.
+//!
+//! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
+//! [`ask`] is how a tool asks the client for input in either era, [`state`] is what is kept, [`transport`] carries it.
+//!
+//! Invariants: nothing on the host is read or written on a caller's behalf (the files are a built-in tree in memory);
+//! no result depends on an earlier request of a stateless client, except through signed request state.
+//!
+//! To add a tool: one function and one entry in a file of [`tools`].
+
+pub mod ask;
+pub mod files;
+pub mod prompts;
+pub mod resources;
+pub mod server;
+pub mod state;
+pub mod tools;
+pub mod transport;
+
+pub use server::ReferenceServer;

@@ -1,0 +1,123 @@
+//! The resources: fixtures under `test://`, and the virtual files under `demo://files`.
+//!
+//! In: URIs. Out: contents. Refusal: `None` for a URI that is not served, which the server turns into the era's code.
+//! To add one: a line in [`list`] and an arm in [`read`].
+
+use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
+
+use crate::state::Shared;
+
+/// The resource that `test_trigger_resource_change` changes.
+pub const WATCHED_URI: &str = "test://watched-resource";
+
+/// Template of the virtual files; the path is the file's, without its leading slash.
+pub const FILE_TEMPLATE: &str = "demo://files/{+path}";
+
+/// Template of the suite's fixture.
+pub const DATA_TEMPLATE: &str = "test://template/{id}/data";
+
+const FILE_PREFIX: &str = "demo://files";
+
+/// One red pixel, PNG, Base64.
+pub const PIXEL_PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+
+/// An empty sound, WAV (8 kHz, mono, 8 bit), Base64.
+pub const SILENCE_WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";
+
+/// URI of a virtual file.
+#[must_use]
+pub fn file_uri(path: &str) -> String {
+    format!("{FILE_PREFIX}{path}")
+}
+
+/// Every resource that is not behind a template, and every virtual file, in a fixed order.
+#[must_use]
+pub fn list(shared: &Shared) -> Vec<Resource> {
+    let fixture = |uri: &str, name: &str, description: &str, mime_type: &str| {
+        Resource::new(uri, name)
+            .with_description(description)
+            .with_mime_type(mime_type)
+    };
+    let mut resources = vec![
+        fixture(
+            "test://static-text",
+            "static-text",
+            "A text that never changes",
+            "text/plain",
+        ),
+        fixture(
+            "test://static-binary",
+            "static-binary",
+            "An image that never changes",
+            "image/png",
+        ),
+        fixture(
+            WATCHED_URI,
+            "watched-resource",
+            "A text that changes on demand",
+            "text/plain",
+        ),
+    ];
+    resources.extend(shared.files.list().into_iter().map(|file| {
+        fixture(
+            &file_uri(&file.path),
+            &file.path,
+            "A file of the built-in virtual tree",
+            file.mime_type,
+        )
+        .with_size(u64::try_from(file.text.len()).unwrap_or(u64::MAX))
+    }));
+    resources
+}
+
+/// The templates.
+#[must_use]
+pub fn templates() -> Vec<ResourceTemplate> {
+    vec![
+        ResourceTemplate::new(DATA_TEMPLATE, "template-data")
+            .with_description("Data made from an id")
+            .with_mime_type("application/json"),
+        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file")
+            .with_description("A file of the built-in virtual tree"),
+    ]
+}
+
+/// The contents of `uri`, or `None` when nothing is served there.
+#[must_use]
+pub fn read(shared: &Shared, uri: &str) -> Option<ResourceContents> {
+    match uri {
+        "test://static-text" => {
+            let text = "This is the content of the static text resource.";
+            Some(ResourceContents::text(text, uri).with_mime_type("text/plain"))
+        }
+        "test://static-binary" => {
+            Some(ResourceContents::blob(PIXEL_PNG, uri).with_mime_type("image/png"))
+        }
+        WATCHED_URI => {
+            let text = format!("Watched resource, version {}", shared.watched_version());
+            Some(ResourceContents::text(text, uri).with_mime_type("text/plain"))
+        }
+        _ => template_data(uri).or_else(|| file(shared, uri)),
+    }
+}
+
+fn template_data(uri: &str) -> Option<ResourceContents> {
+    let id = uri
+        .strip_prefix("test://template/")?
+        .strip_suffix("/data")?;
+    if id.is_empty() || id.contains('/') {
+        return None;
+    }
+    let data =
+        serde_json::json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
+    Some(ResourceContents::text(data.to_string(), uri).with_mime_type("application/json"))
+}
+
+fn file(shared: &Shared, uri: &str) -> Option<ResourceContents> {
+    let path = uri.strip_prefix(FILE_PREFIX)?;
+    let file = shared.files.read(path).ok()?;
+    Some(ResourceContents::text(file.text, uri).with_mime_type(file.mime_type))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,412 @@
+//! The protocol surface: which method does what, for both eras.
+//!
+//! In: requests that rmcp has parsed and whose headers it has checked. Out: results. Refusals: JSON-RPC errors; rmcp
+//! gives resource-not-found the era's code and refuses the methods of the other era, except `logging/setLevel`,
+//! which is refused here. Invariant: a message is sent to a client only if it asked for it (log level, subscription).
+
+#![expect(
+    deprecated,
+    reason = "logging and resources/subscribe are deprecated or legacy-only, and served to those eras"
+)]
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    LoggingMessageNotificationParam, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam, ServerCapabilities,
+    ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+};
+use rmcp::service::{
+    NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink,
+};
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::ask::is_modern;
+use crate::state::{Change, SessionState, Shared, StateError};
+use crate::tools::{Call, DYNAMIC_TOOL, Entry};
+use crate::{prompts, resources, tools};
+
+/// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
+const TTL_MS: u64 = 1_000;
+
+const INSTRUCTIONS: &str = "A reference server for trying out and testing MCP clients and proxies. \
+    Its files are built in and live in memory only.";
+
+/// The server: shared state, and the state of one session.
+#[derive(Debug, Clone)]
+pub struct ReferenceServer {
+    /// State of the process.
+    pub shared: Arc<Shared>,
+    tools: Arc<Vec<Entry>>,
+    session: Arc<SessionState>,
+    /// Ends what runs in the background for this session once its last handler is gone.
+    ended: CancellationToken,
+    _ends: Arc<DropGuard>,
+}
+
+impl ReferenceServer {
+    /// A server with its own state.
+    ///
+    /// # Errors
+    /// See [`StateError`].
+    pub fn new() -> Result<Self, StateError> {
+        Ok(Self::with_session(
+            Arc::new(Shared::new()?),
+            Arc::new(tools::entries()),
+        ))
+    }
+
+    fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
+        let ended = CancellationToken::new();
+        let ends = Arc::new(ended.clone().drop_guard());
+        Self {
+            shared,
+            tools,
+            session: Arc::default(),
+            ended,
+            _ends: ends,
+        }
+    }
+
+    /// The same server for another session (or for one stateless request).
+    #[must_use]
+    pub fn new_session(&self) -> Self {
+        Self::with_session(Arc::clone(&self.shared), Arc::clone(&self.tools))
+    }
+
+    /// Sends a log message, if this client wants messages of this level: by `logging/setLevel` in the legacy era,
+    /// by the request's own `logLevel` from 2026-07-28.
+    pub async fn log(
+        &self,
+        context: &RequestContext<RoleServer>,
+        level: LoggingLevel,
+        message: &str,
+    ) {
+        let wanted = if is_modern(context) {
+            context.meta.log_level()
+        } else {
+            Some(self.session.log_level())
+        };
+        if wanted.is_none_or(|lowest| severity(level) < severity(lowest)) {
+            return;
+        }
+        let message = LoggingMessageNotificationParam::new(level, json!(message))
+            .with_logger("reference-server");
+        if let Err(error) = context.peer.notify_logging_message(message).await {
+            tracing::debug!(%error, "log message not delivered");
+        }
+    }
+
+    fn listed(&self, name: &str) -> bool {
+        name != DYNAMIC_TOOL || self.shared.dynamic_tool()
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.tools
+            .iter()
+            .find(|entry| entry.tool.name == name && self.listed(name))
+    }
+}
+
+/// Order of the levels of RFC 5424, least urgent first.
+fn severity(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
+    }
+}
+
+/// Every list fits one page, so that no cursor was ever given out.
+fn single_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params("unknown cursor", None)),
+    }
+}
+
+fn not_found(uri: &str) -> ErrorData {
+    ErrorData::resource_not_found("Resource not found", Some(json!({"uri": uri})))
+}
+
+impl ServerHandler for ReferenceServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_completions()
+            .enable_logging()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_resources_subscribe()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .build();
+        let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(capabilities)
+            .with_server_info(name.with_title("Doorward reference server"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let session = Arc::downgrade(&self.session);
+        let mut changes = self.shared.changes();
+        let ended = self.ended.clone();
+        let peer = context.peer;
+        tokio::spawn(async move {
+            loop {
+                let change = tokio::select! {
+                    () = ended.cancelled() => return,
+                    change = changes.recv() => change,
+                };
+                let Some(session) = session.upgrade() else {
+                    return;
+                };
+                match change {
+                    Ok(change) => {
+                        if notify_session(&peer, &session, change).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "session too slow, changes missed")
+                    }
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        self.session.set_log_level(request.level);
+        Ok(())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        single_page(request)?;
+        let listed = self
+            .tools
+            .iter()
+            .filter(|entry| self.listed(&entry.tool.name));
+        let tools = listed.map(|entry| entry.tool.clone()).collect();
+        Ok(ListToolsResult::with_all_items(tools)
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.entry(name).map(|entry| entry.tool.clone())
+    }
+
+    async fn call_tool(
+        &self,
+        params: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(entry) = self.entry(&params.name) else {
+            return Err(ErrorData::invalid_params(
+                format!("no tool named {}", params.name),
+                None,
+            ));
+        };
+        entry
+            .run(Call {
+                server: self.clone(),
+                params,
+                context,
+            })
+            .await
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        single_page(request)?;
+        let prompts = prompts::list(&self.shared);
+        Ok(ListPromptsResult::with_all_items(prompts)
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        params: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Ok(prompts::get(&self.shared, &params, &context).await?)
+    }
+
+    async fn complete(
+        &self,
+        params: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Ok(CompleteResult::new(prompts::complete(
+            &self.shared,
+            &params,
+        )?))
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        single_page(request)?;
+        let resources = resources::list(&self.shared);
+        Ok(ListResourcesResult::with_all_items(resources)
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        single_page(request)?;
+        let templates = resources::templates();
+        Ok(ListResourceTemplatesResult::with_all_items(templates)
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public))
+    }
+
+    async fn read_resource(
+        &self,
+        params: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let contents =
+            resources::read(&self.shared, &params.uri).ok_or_else(|| not_found(&params.uri))?;
+        let result = ReadResourceResult::new(vec![contents])
+            .with_ttl_ms(TTL_MS)
+            .with_cache_scope(CacheScope::Public);
+        Ok(result.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if resources::read(&self.shared, &request.uri).is_none() {
+            return Err(not_found(&request.uri));
+        }
+        self.session.subscribe(request.uri);
+        Ok(())
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if self.session.unsubscribe(&request.uri) {
+            return Ok(());
+        }
+        Err(ErrorData::new(
+            ErrorCode::INVALID_PARAMS,
+            "not subscribed to this resource",
+            None,
+        ))
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| resources::read(&self.shared, uri).is_some());
+        }
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut changes = self.shared.changes();
+        loop {
+            let change = tokio::select! {
+                () = context.cancelled() => return Ok(()),
+                change = changes.recv() => change,
+            };
+            match change {
+                Ok(change) => notify_subscription(context.sink(), change).await,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "subscriber too slow, changes missed")
+                }
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Tells a legacy session about a change; resources only when it subscribed.
+async fn notify_session(
+    peer: &Peer<RoleServer>,
+    session: &SessionState,
+    change: Change,
+) -> Result<(), ServiceError> {
+    match change {
+        Change::Tools => peer.notify_tool_list_changed().await,
+        Change::Prompts => peer.notify_prompt_list_changed().await,
+        Change::Resources => peer.notify_resource_list_changed().await,
+        Change::Resource(uri) if session.subscribed(&uri) => {
+            peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri))
+                .await
+        }
+        Change::Resource(_) => Ok(()),
+    }
+}
+
+/// Tells a `subscriptions/listen` stream about a change that its accepted filter names.
+async fn notify_subscription(sink: &SubscriptionSink, change: Change) {
+    let accepted = sink.accepted();
+    let sent = match change {
+        Change::Tools if accepted.tools_list_changed == Some(true) => {
+            sink.notify_tool_list_changed().await
+        }
+        Change::Prompts if accepted.prompts_list_changed == Some(true) => {
+            sink.notify_prompt_list_changed().await
+        }
+        Change::Resources if accepted.resources_list_changed == Some(true) => {
+            sink.notify_resource_list_changed().await
+        }
+        Change::Resource(uri)
+            if accepted
+                .resource_subscriptions
+                .as_ref()
+                .is_some_and(|uris| uris.contains(&uri)) =>
+        {
+            sink.notify_resource_updated(uri).await
+        }
+        _ => Ok(()),
+    };
+    if let Err(error) = sent {
+        tracing::debug!(%error, "change not delivered to a subscription");
+    }
+}

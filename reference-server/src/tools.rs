@@ -1,0 +1,237 @@
+//! The tools: a registry in a fixed order, and what a tool gets and gives.
+//!
+//! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
+//! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
+//! Invariant: the list has the same order in every answer.
+//! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
+
+mod asking;
+mod changes;
+mod content;
+mod demo;
+mod file_access;
+mod headers;
+mod input_required;
+mod reporting;
+mod schema;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool,
+    ToolAnnotations,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::ask::{AskError, Asked, Question, Retry};
+use crate::files::FileError;
+use crate::server::ReferenceServer;
+
+/// What a tool gives back.
+pub type Outcome = Result<CallToolResponse, ToolError>;
+
+type Running = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// The arguments do not fit the tool's input schema.
+    #[error("invalid arguments: {0}")]
+    Arguments(#[source] serde_json::Error),
+    /// The file cannot be served.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The sum does not fit 64 bits.
+    #[error("the sum is beyond 64 bits")]
+    Overflow,
+    /// The client could not be asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+}
+
+impl ToolError {
+    /// The result or protocol error that the client sees.
+    ///
+    /// # Errors
+    /// The protocol error, where the model cannot do anything about the failure.
+    pub fn into_response(self) -> Result<CallToolResponse, ErrorData> {
+        match self {
+            Self::Ask(error) => Err(error.into()),
+            tool_error => {
+                Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into())
+            }
+        }
+    }
+}
+
+/// One call of a tool.
+#[derive(Debug)]
+pub struct Call {
+    /// The server.
+    pub server: ReferenceServer,
+    /// Name, arguments and, on a repeated request, answers and state.
+    pub params: CallToolRequestParams,
+    /// The request's context.
+    pub context: RequestContext<RoleServer>,
+}
+
+impl Call {
+    /// The arguments as the tool's own type.
+    ///
+    /// # Errors
+    /// [`ToolError::Arguments`].
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
+        let arguments = self.params.arguments.clone().unwrap_or_default();
+        serde_json::from_value(Value::Object(arguments)).map_err(ToolError::Arguments)
+    }
+
+    fn retry(&self) -> Retry<'_> {
+        let arguments = Value::Object(self.params.arguments.clone().unwrap_or_default());
+        Retry {
+            responses: self.params.input_responses.as_ref(),
+            state: self.params.request_state.as_deref(),
+            binding: format!("tools/call|{}|{arguments}", self.params.name),
+        }
+    }
+
+    /// Asks the client; see [`Retry::ask`].
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask<const N: usize>(
+        &self,
+        questions: [(&str, Question); N],
+    ) -> Result<Asked, AskError> {
+        self.retry()
+            .ask(&self.context, &keyed(questions), None)
+            .await
+    }
+
+    /// Asks the client and lets it carry `state` to the next round.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask_with_state<T: Serialize, const N: usize>(
+        &self,
+        questions: [(&str, Question); N],
+        state: &T,
+    ) -> Result<Asked, AskError> {
+        let retry = self.retry();
+        let sealed = retry.seal(&self.server.shared.codec, state)?;
+        retry
+            .ask(&self.context, &keyed(questions), Some(sealed))
+            .await
+    }
+
+    /// The state that the client carried from the round before.
+    ///
+    /// # Errors
+    /// [`AskError::State`] for state that is not ours or not this request's.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>, AskError> {
+        self.retry().open(&self.server.shared.codec)
+    }
+}
+
+fn keyed<const N: usize>(questions: [(&str, Question); N]) -> BTreeMap<String, Question> {
+    questions
+        .into_iter()
+        .map(|(key, question)| (key.to_owned(), question))
+        .collect()
+}
+
+/// A tool and the function behind it.
+pub struct Entry {
+    /// What `tools/list` shows.
+    pub tool: Tool,
+    run: Box<dyn Fn(Call) -> Running + Send + Sync>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Entry")
+            .field("tool", &self.tool.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    fn new<F, R>(tool: Tool, run: F) -> Self
+    where
+        F: Fn(Call) -> R + Send + Sync + 'static,
+        R: Future<Output = Outcome> + Send + 'static,
+    {
+        Self {
+            tool,
+            run: Box::new(move |call| Box::pin(run(call))),
+        }
+    }
+
+    /// Runs the tool.
+    ///
+    /// # Errors
+    /// The protocol error that the client gets.
+    pub async fn run(&self, call: Call) -> Result<CallToolResponse, ErrorData> {
+        match (self.run)(call).await {
+            Ok(response) => Ok(response),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+/// Every tool, in the order of the list; the dynamic one is last and not always listed.
+#[must_use]
+pub fn entries() -> Vec<Entry> {
+    let mut entries = demo::entries();
+    entries.extend(file_access::entries());
+    entries.extend(content::entries());
+    entries.extend(reporting::entries());
+    entries.extend(asking::entries());
+    entries.extend(input_required::entries());
+    entries.extend(headers::entries());
+    entries.extend(schema::entries());
+    entries.extend(changes::entries());
+    entries
+}
+
+/// Name of the tool that comes and goes.
+pub const DYNAMIC_TOOL: &str = changes::DYNAMIC_TOOL;
+
+fn tool(name: &'static str, description: &'static str, schema: Value) -> Tool {
+    Tool::new(
+        Cow::Borrowed(name),
+        Cow::Borrowed(description),
+        object(schema),
+    )
+    .with_annotations(
+        ToolAnnotations::new()
+            .read_only(true)
+            .destructive(false)
+            .idempotent(true)
+            .open_world(false),
+    )
+}
+
+fn no_arguments() -> Value {
+    json!({"type": "object", "properties": {}})
+}
+
+fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(object) => object,
+        _ => JsonObject::new(),
+    }
+}
+
+fn text(text: impl Into<String>) -> CallToolResponse {
+    CallToolResult::success(vec![ContentBlock::text(text)]).into()
+}
+
+#[cfg(test)]
+mod tests;
