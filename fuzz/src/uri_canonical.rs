@@ -42,6 +42,8 @@ fn decode(text: &[u8]) -> Vec<u8> {
         rest = tail;
         let pair = tail
             .get(..2)
+            // from_str_radix would take a sign.
+            .filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))
             .and_then(|pair| std::str::from_utf8(pair).ok());
         match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             Some(value) if *first == b'%' => {

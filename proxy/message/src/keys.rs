@@ -154,8 +154,10 @@ pub fn refuse_variants(
 ) -> Result<(), ParseError> {
     for (key, _) in object.entries() {
         let offset = key.span().start;
-        let Some(key) = key.as_str() else { continue };
-        if !protocol_keys.contains(&key.as_ref())
+        if protocol_keys.iter().any(|name| key.is_str(name)) {
+            continue;
+        }
+        if let Some(key) = key.as_str()
             && let Some(protocol_key) = protocol_keys
                 .iter()
                 .copied()

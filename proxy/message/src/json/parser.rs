@@ -362,11 +362,15 @@ fn refuse_duplicates(object: Value<'_>, count: usize) -> Result<(), ParseError> 
         }
         return Ok(());
     }
-    for (index, (key, _)) in object.entries().enumerate() {
-        for (earlier, _) in object.entries().take(index) {
+    let mut seen = [None; PAIRWISE_MEMBERS_MAX];
+    for ((key, _), place) in object.entries().zip(0..) {
+        for earlier in seen.iter().map_while(|earlier| *earlier) {
             if key.same_string(earlier) {
                 return Err(duplicate(key));
             }
+        }
+        if let Some(free) = seen.get_mut::<usize>(place) {
+            *free = Some(key);
         }
     }
     Ok(())

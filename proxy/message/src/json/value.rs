@@ -86,7 +86,7 @@ impl<'a> Value<'a> {
     }
 
     /// Decoded bytes of a string or key; empty for other kinds.
-    pub(super) fn string_bytes(self) -> Cow<'a, [u8]> {
+    pub(crate) fn string_bytes(self) -> Cow<'a, [u8]> {
         let node = self.node();
         if node.info & KIND_MASK != Kind::String as u32 {
             return Cow::Borrowed(&[]);

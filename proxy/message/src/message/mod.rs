@@ -103,14 +103,13 @@ impl<'a> Envelope<'a> {
     fn read(root: Value<'a>) -> Self {
         let mut envelope = Self::default();
         for (key, value) in root.entries() {
-            let Some(key) = key.as_str() else { continue };
-            match key.as_ref() {
-                "jsonrpc" => envelope.version = Some(value),
-                "id" => envelope.id = Some(value),
-                "method" => envelope.method = Some(value),
-                "params" => envelope.params = Some(value),
-                "result" => envelope.result = Some(value),
-                "error" => envelope.error = Some(value),
+            match key.string_bytes().as_ref() {
+                b"jsonrpc" => envelope.version = Some(value),
+                b"id" => envelope.id = Some(value),
+                b"method" => envelope.method = Some(value),
+                b"params" => envelope.params = Some(value),
+                b"result" => envelope.result = Some(value),
+                b"error" => envelope.error = Some(value),
                 _ => {}
             }
         }

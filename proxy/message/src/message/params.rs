@@ -40,7 +40,7 @@ pub(super) fn of_call(
         meta: meta(params, limits)?,
         ..Parts::default()
     };
-    nested(params)?;
+    nested(params, method)?;
     read_target(params, target, limits, &mut parts)?;
     if matches!(method, Some(Method::ToolsCall | Method::PromptsGet))
         && let Some(arguments) = params.get("arguments")
@@ -80,14 +80,18 @@ pub(super) fn of_answer(
     Ok(parts)
 }
 
-/// Objects inside `params` whose members name targets.
-fn nested(params: Value<'_>) -> Result<(), ParseError> {
-    for (key, protocol_keys) in [
-        ("ref", keys::REFERENCE),
-        ("argument", keys::ARGUMENT),
-        ("notifications", keys::SUBSCRIPTIONS),
-        ("context", &["arguments"]),
-    ] {
+/// Objects inside `params` whose members name targets, of the methods that have them.
+fn nested(params: Value<'_>, method: Option<&Method>) -> Result<(), ParseError> {
+    let objects: &[(&str, &'static [&'static str])] = match method {
+        Some(Method::CompletionComplete) => &[
+            ("ref", keys::REFERENCE),
+            ("argument", keys::ARGUMENT),
+            ("context", &["arguments"]),
+        ],
+        Some(Method::SubscriptionsListen) => &[("notifications", keys::SUBSCRIPTIONS)],
+        _ => &[],
+    };
+    for (key, protocol_keys) in objects {
         if let Some(value) = params.get(key) {
             keys::refuse_variants(value, protocol_keys)?;
         }

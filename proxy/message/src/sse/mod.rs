@@ -32,8 +32,8 @@ pub enum SseError {
     /// An id or type that is not UTF-8.
     #[error("a field is not UTF-8")]
     InvalidUtf8,
-    /// An id, type or comment to be written contains CR, LF or NUL.
-    #[error("a field to be written contains a line end or NUL")]
+    /// A type that was read contains NUL, or an id or type to be written contains CR, LF or NUL.
+    #[error("a field contains a line end or NUL")]
     ControlCharacter,
 }
 
@@ -201,6 +201,8 @@ impl Splitter {
         self.control_bytes += line.len();
         match name {
             b"" => self.current.comment = true,
+            // Could not be written again, and left out it would be another event.
+            b"event" if value.contains(&0) => return Err(SseError::ControlCharacter),
             b"event" => self.current.event = Some(utf8(value)?).filter(|event| !event.is_empty()),
             b"id" if !value.contains(&0) => self.current.id = Some(utf8(value)?),
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {

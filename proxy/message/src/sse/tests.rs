@@ -84,6 +84,10 @@ fn fields_follow_the_whatwg_rules() {
     );
     assert_eq!(split(b"id: \xff\n\n"), Err(SseError::InvalidUtf8));
     assert_eq!(split(b"event: \xff\n\n"), Err(SseError::InvalidUtf8));
+    assert_eq!(
+        split(b"event: a\0\ndata: x\n\n"),
+        Err(SseError::ControlCharacter)
+    );
 }
 
 #[test]

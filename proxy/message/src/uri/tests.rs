@@ -154,6 +154,7 @@ fn escapes_root(uri: &str) -> bool {
     let mut rest = uri.as_bytes();
     while let [first, tail @ ..] = rest {
         if let (b'%', [high, low, after @ ..]) = (first, tail)
+            && high.is_ascii_hexdigit()
             && let Ok(value) = u8::from_str_radix(&String::from_utf8_lossy(&[*high, *low]), 16)
         {
             decoded.push(value);
