@@ -11,3 +11,5 @@ pub mod server;
 
 pub mod catalogue;
 pub mod pipeline;
+
+pub mod admin;

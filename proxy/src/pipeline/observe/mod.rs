@@ -12,23 +12,31 @@
 
 pub mod audit;
 pub(crate) mod clock;
+pub mod logs;
 pub mod metrics;
 pub mod names;
+pub mod otlp;
 pub mod random;
 pub mod settings;
 pub(crate) mod text;
+pub mod traces;
 
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering, mpsc::Receiver},
+};
 
 use audit::{
     ArgumentsDigest, AuditWriter, DecisionRecord, DigestKey, Lifecycle, OpenError, OutcomeRecord,
     Record, RefusalRecord, WriterHandle, WriterOptions,
 };
 use metrics::{Metric, Metrics, Points, Unit};
-use settings::{AuditSettings, ObserveSettings};
+use otlp::{ClientError, Exporter};
+use settings::{AuditSettings, ObserveSettings, OtlpSettings};
+use traces::{SpanRecord, Tracer};
 
 use crate::model::{DecisionId, Effect, Fault};
 
@@ -61,6 +69,7 @@ pub struct Observer {
 }
 
 struct Inner {
+    tracer: Tracer,
     audit: Option<(AuditWriter, DigestKey)>,
     metrics: Arc<Metrics>,
 }
@@ -69,9 +78,29 @@ struct Inner {
 #[derive(Default)]
 pub struct ObserverHandle {
     audit: Option<WriterHandle>,
+    waiting: Option<(OtlpSettings, Receiver<Box<SpanRecord>>)>,
+    exporter: Option<Exporter>,
 }
 
 impl ObserverHandle {
+    /// Starts the OTLP export, where one is configured. Call it within the control side's tokio runtime.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be built.
+    pub fn start_export(&mut self, observer: &Observer) -> Result<(), ClientError> {
+        if let Some((settings, spans)) = self.waiting.take() {
+            self.exporter = Some(Exporter::start(&settings, observer.metrics(), spans)?);
+        }
+        Ok(())
+    }
+
+    /// Sends what is left to the collector, for at most the configured time-out, and ends the export.
+    pub async fn stop_export(&mut self) {
+        if let Some(exporter) = self.exporter.take() {
+            exporter.stop().await;
+        }
+    }
+
     /// Writes what is still queued and ends the writer. Blocks for that long: call it when no request is under way.
     pub fn stop(self) {
         if let Some(audit) = self.audit {
@@ -105,9 +134,22 @@ impl Observer {
             }
             None => None,
         };
+        let tracer = match &settings.otlp {
+            Some(settings) => {
+                let (tracer, spans) = Tracer::new(settings, Arc::clone(&metrics));
+                handle.waiting = Some((settings.clone(), spans));
+                tracer
+            }
+            None => Tracer::disabled(Arc::clone(&metrics)),
+        };
+        let inner = Inner {
+            tracer,
+            audit,
+            metrics,
+        };
         Ok((
             Self {
-                inner: Arc::new(Inner { audit, metrics }),
+                inner: Arc::new(inner),
             },
             handle,
         ))
@@ -115,12 +157,20 @@ impl Observer {
 
     /// Counts, but records nothing: for tests and commands without traffic.
     pub fn unrecorded() -> Self {
+        let metrics = Arc::<Metrics>::default();
+        let tracer = Tracer::disabled(Arc::clone(&metrics));
         Self {
             inner: Arc::new(Inner {
+                tracer,
                 audit: None,
-                metrics: Arc::default(),
+                metrics,
             }),
         }
+    }
+
+    /// The tracer.
+    pub fn tracer(&self) -> &Tracer {
+        &self.inner.tracer
     }
 
     /// The metrics.

@@ -345,6 +345,10 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: a line for each member, in the order of the keys"
+    )]
     fn write(&self, place: &Place<'_>, out: &mut String, form: Form) {
         let known = self.circumstances;
         let principal = known.and_then(|known| known.principal.as_deref());

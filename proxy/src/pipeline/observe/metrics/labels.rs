@@ -99,7 +99,12 @@ impl ErrorType {
 
     /// For one of our stable codes (see [`crate::model::answer`]).
     pub fn code(code: &'static str) -> Self {
-        Self::Local(match code {
+        Self::Local(Self::name_of_code(code))
+    }
+
+    /// The `error.type` of one of our stable codes.
+    pub fn name_of_code(code: &'static str) -> &'static str {
+        match code {
             "rate_limit.exceeded" | "session.limit_reached" => "429",
             "authn.unavailable" | "audit.unavailable" | "upstream.credential_unavailable" => {
                 "dependency_unavailable"
@@ -114,7 +119,7 @@ impl ErrorType {
             _ if code.starts_with("authn.") => "401",
             _ if code.starts_with("authz.") => "policy_denied",
             _ => code,
-        })
+        }
     }
 }
 
