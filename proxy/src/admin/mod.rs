@@ -11,7 +11,6 @@
 
 mod hosts;
 pub mod readiness;
-pub mod settings;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +30,6 @@ use tokio::{
 
 use crate::pipeline::observe::metrics::{Metrics, prometheus};
 pub use readiness::{ItemState, Readiness, ReadinessReport};
-pub use settings::AdminSettings;
 
 /// Connections served at a time.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -54,18 +52,19 @@ struct State {
 }
 
 impl AdminServer {
-    /// Serves on a listener until [`Self::stop`]. Must be called within a tokio runtime.
+    /// Serves on a listener until [`Self::stop`]. Must be called within a tokio runtime. `hosts` are names under which it
+    /// is asked besides IP literals and `localhost` (on a loopback address: loopback literals only).
     ///
     /// # Errors
     /// If the listener's address cannot be told.
     pub fn start(
         listener: TcpListener,
-        settings: &AdminSettings,
+        hosts: &[String],
         readiness: Arc<Readiness>,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
-        let hosts = hosts::Hosts::new(address.ip(), &settings.hosts);
+        let hosts = hosts::Hosts::new(address.ip(), hosts);
         let state = Arc::new(State {
             readiness,
             metrics,

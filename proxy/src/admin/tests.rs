@@ -19,14 +19,11 @@ struct Admin {
 
 async fn admin(hosts: &[&str]) -> Admin {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = AdminSettings {
-        address: listener.local_addr().unwrap(),
-        hosts: hosts.iter().map(|&host| host.into()).collect(),
-    };
+    let hosts: Vec<String> = hosts.iter().map(|&host| host.into()).collect();
     let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
     let server = AdminServer::start(
         listener,
-        &settings,
+        &hosts,
         Arc::clone(&readiness),
         Arc::clone(&metrics),
     )

@@ -6,11 +6,19 @@
     reason = "tests"
 )]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
-    audit::{Circumstances, Direction, Mode, Outcome, verify::verify_files},
-    metrics::prometheus,
+    audit::{Circumstances, Direction, Mode, Outcome, chain::Chain, verify::verify_files},
+    metrics::{
+        labels::{MethodLabel, Operation},
+        prometheus,
+    },
+    traces::Carrier,
     *,
 };
 use crate::model::{Decision, Principal, PrincipalKind, Transport};
@@ -127,7 +135,8 @@ fn digest_key_must_be_there_and_long_enough() {
     assert!(matches!(refused, StartError::DigestKeyTooShort { .. }));
 }
 
-/// Not a test of time but its measurement: `cargo nextest run --release --run-ignored only recording_cost --no-capture`.
+/// Not tests of time but its measurement:
+/// `cargo nextest run --release -p doorward --run-ignored only cost --no-capture`.
 #[tokio::test]
 #[ignore = "a measurement"]
 async fn recording_cost() {
@@ -136,16 +145,20 @@ async fn recording_cost() {
     let (observer, handle) = started(&file, Mode::BestEffort);
     let principal = Arc::new(Principal::local(PrincipalKind::User, "alice"));
     let arguments = vec![b'x'; 1024];
+    let prepared = decision(&observer, Effect::Allow).decision;
+    let snapshot: Arc<str> = "sha256:0".into();
     let rounds = 200_000_u32;
     let mut spent = Duration::ZERO;
     for round in 0..rounds {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let id = observer.decision_id();
         let record = DecisionRecord {
             id,
             circumstances: circumstances(&principal),
             arguments: observer.arguments_digest(&arguments),
-            ..decision(&observer, Effect::Allow)
+            decision: prepared.clone(),
+            code: None,
+            snapshot: Arc::clone(&snapshot),
         };
         observer.decision(record).await.unwrap();
         observer.outcome(OutcomeRecord {
@@ -160,8 +173,101 @@ async fn recording_cost() {
     handle.stop();
     let report = verify_files(&[&file]).unwrap();
     println!(
-        "{:?} for both records of a call; {} lost",
+        "both records of a call: {:?}; {} lost",
         spent / rounds,
         report.lost
+    );
+    let bytes = std::fs::metadata(&file).unwrap().len();
+    let begun = Instant::now();
+    verify_files(&[&file]).unwrap();
+    println!(
+        "verifying: {:?} a record of {} bytes",
+        begun.elapsed() / 400_000,
+        bytes / 400_000
+    );
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn strict_recording_cost() {
+    let directory = tempfile::tempdir_in("/var/tmp").unwrap();
+    let (observer, handle) = started(&directory.path().join("audit"), Mode::Strict);
+    for callers in [1_u32, 64] {
+        let begun = Instant::now();
+        let calls: Vec<_> = (0..callers)
+            .map(|_| {
+                let observer = observer.clone();
+                tokio::spawn(async move {
+                    for _ in 0..50 {
+                        observer
+                            .decision(decision(&observer, Effect::Allow))
+                            .await
+                            .unwrap();
+                    }
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+        println!(
+            "{callers} callers: {:?} a durable decision",
+            begun.elapsed() / (50 * callers)
+        );
+    }
+    handle.stop();
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn counting_and_sealing_cost() {
+    let observer = Observer::unrecorded();
+    let metrics = observer.metrics();
+    metrics.names().register(["files", "read"]);
+    let each = |what: &str, rounds: u32, work: &mut dyn FnMut()| {
+        let begun = Instant::now();
+        for _ in 0..rounds {
+            work();
+        }
+        println!("{what}: {:?}", begun.elapsed() / rounds);
+    };
+    each("one operation with its labels", 1_000_000, &mut || {
+        let operation = Operation {
+            method: MethodLabel::of("tools/call"),
+            tool: Some(metrics.names().id("read")),
+            prompt: None,
+            upstream: Some(metrics.names().id("files")),
+            error: None,
+            revision: Some("2026-07-28"),
+            network: "tcp",
+        };
+        metrics.server_operation(operation, Duration::from_micros(100));
+    });
+    each("one counter", 1_000_000, &mut || {
+        metrics.refused("authn.expired")
+    });
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let carrier = Carrier {
+        traceparent: Some(parent),
+        ..Carrier::default()
+    };
+    each("one trace's begin and header", 1_000_000, &mut || {
+        let trace = observer.tracer().begin(Carrier::default(), carrier);
+        let outgoing = trace.outgoing(observer.tracer().span_id());
+        assert!(outgoing.traceparent.is_some());
+    });
+    let key = DigestKey::ephemeral();
+    let mut chain = Chain::new(None, key.clone());
+    let mut record = decision(&observer, Effect::Allow);
+    record.arguments = Some(ArgumentsDigest::new(&key, &[b'x'; 1024]));
+    let record = Record::Decision(record);
+    let mut lines = String::new();
+    each(
+        "sealing a decision, on the writer's thread",
+        100_000,
+        &mut || {
+            lines.clear();
+            chain.seal(&record, 0, &mut lines);
+        },
     );
 }

@@ -8,6 +8,7 @@
 //! every fingerprint anew. Against the first, compare [`Report::head`] with a head noted elsewhere ([`Verifier::expect_head`]).
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
@@ -114,6 +115,49 @@ impl Report {
     /// Whether everything fits.
     pub fn is_good(&self) -> bool {
         self.finding.is_none()
+    }
+}
+
+/// For people: the finding first, or that there is none; then what the files hold.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.finding {
+            Some(Finding {
+                file,
+                line,
+                seq,
+                reason,
+            }) => {
+                writeln!(f, "{}:{line}: record {seq}: {reason}", file.display())?;
+                write!(f, "{} good records before it", self.records)?;
+            }
+            None => write!(f, "good: {} records of {} runs", self.records, self.chains)?,
+        }
+        if self.lost > 0 {
+            write!(
+                f,
+                "\n{} records could not be kept while the process ran, as `lost` records tell",
+                self.lost
+            )?;
+        }
+        if let Some(prev) = &self.continues {
+            write!(
+                f,
+                "\nthe first record continues an earlier file, whose last fingerprint is {prev}"
+            )?;
+        }
+        if let Some(Head {
+            chain_uid,
+            seq,
+            fingerprint,
+        }) = &self.head
+        {
+            write!(
+                f,
+                "\nlast good record: chain {chain_uid}, seq {seq}, fingerprint {fingerprint}"
+            )?;
+        }
+        Ok(())
     }
 }
 

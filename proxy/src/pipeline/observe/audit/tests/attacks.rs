@@ -196,6 +196,25 @@ fn line_without_end_does_not_fill_the_memory() {
     assert_eq!(finding(&path), (0, Reason::TooLong));
 }
 
+#[test]
+fn report_names_file_line_record_and_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path(), "a", 4);
+    assert!(
+        verified(&path)
+            .to_string()
+            .starts_with("good: 10 records of 1 runs\nlast good record: chain ")
+    );
+    let mut all = lines(&path);
+    all.remove(5);
+    rewrite(&path, &all);
+    let expected = format!(
+        "{}:6: record 6: record 5 is missing or was moved: 6 follows\n5 good records before it\n",
+        path.display()
+    );
+    assert!(verified(&path).to_string().starts_with(&expected));
+}
+
 proptest! {
     #[test]
     fn no_input_makes_the_verifier_panic(content in prop::collection::vec(any::<u8>(), 0..400)) {
