@@ -1,6 +1,6 @@
 //! The policy set of the full pipeline: as many policies as asked for, of which each call needs one.
 //!
-//! One permits the lists, one forbids everything to a group that nobody is in, one for each permitted tool permits
+//! One permits connecting, listing and subscribing, one forbids everything to a group that nobody is in, one for each permitted tool permits
 //! its call to the callers' group, and the rest permit tools to groups that nobody is in. The tools from
 //! [`tools_permitted`] on stay denied.
 
@@ -26,8 +26,10 @@ pub(crate) fn tools_permitted(tools: usize, policies: usize) -> usize {
 /// The text of the set.
 pub(crate) fn text(policies: usize, tools: usize) -> String {
     let permitted = tools_permitted(tools, policies);
+    let ours = format!("principal in Mcp::Group::\"{GROUP}\"");
     let mut text = format!(
-        "@id(\"bench-list\")\npermit (principal in Mcp::Group::\"{GROUP}\", action in Mcp::Action::\"list\", resource);\n\
+        "@id(\"bench-base\")\npermit ({ours}, action in [Mcp::Action::\"connect\", Mcp::Action::\"list\", \
+         Mcp::Action::\"subscriptions/listen\"], resource);\n\
          @id(\"bench-suspended\")\nforbid (principal in Mcp::Group::\"suspended\", action, resource);\n"
     );
     for number in 0..policies.saturating_sub(FIXED) {

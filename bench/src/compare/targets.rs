@@ -108,17 +108,17 @@ impl Site<'_> {
     ) -> Result<Launch> {
         let folder = self.scratch.join("policies");
         policies::write(&folder, policies, tools)?;
+        let config = self.scratch.join("doorward.yaml");
+        std::fs::write(&config, doorward_config(issuer)).map_err(Error::file("write", &config))?;
         let audit = self.scratch.join("audit.jsonl");
         let mut args = strings(&[
             "serve",
+            "-c",
+            &config.display().to_string(),
             "--upstream",
             &format!("http://{upstream}/mcp"),
             "--listen",
             "127.0.0.1:0",
-            "--issuer",
-            &issuer.url,
-            "--audience",
-            AUDIENCE,
             "--policies",
             &folder.display().to_string(),
             "--audit",
@@ -167,6 +167,17 @@ fn find_nginx() -> Option<PathBuf> {
         .chain([PathBuf::from("/usr/sbin")])
         .map(|folder| folder.join("nginx"))
         .find(|file| file.is_file())
+}
+
+/// What has no flag: the claim that holds the groups, and a limit that is counted but never reached.
+fn doorward_config(issuer: &Issuer) -> String {
+    let url = &issuer.url;
+    format!(
+        "authentication:
+  issuers: [ {{ issuer: \"{url}\", audiences: [ \"{AUDIENCE}\" ], claims: {{ groups: /groups }} }} ]
+rate_limits: [ {{ per: [ principal, tool ], limit: 1000000/s, burst: 1000000 }} ]
+"
+    )
 }
 
 /// All paths lie in `folder`, so that it runs as any user and leaves nothing behind.
