@@ -11,7 +11,6 @@
 
 pub mod document;
 pub mod overlay;
-mod pending;
 pub mod problem;
 pub mod reference;
 pub mod secret_reference;
@@ -62,8 +61,8 @@ pub struct Config {
     pub sessions: SessionSettings,
     /// See [`RateLimitSettings`].
     pub rate_limits: Vec<RateLimitSettings>,
-    /// See [`AuthorizationSettings`]; without policies everything is refused.
-    pub authorization: AuthorizationSettings,
+    /// See [`AuthorizationSettings`]. `None`: there are no policies, and everything is refused.
+    pub authorization: Option<AuthorizationSettings>,
     /// At least one, by name.
     pub upstreams: BTreeMap<String, Upstream>,
     /// At least one, by path.
@@ -72,8 +71,8 @@ pub struct Config {
     pub masking: MaskingSettings,
     /// See [`ObserveSettings`].
     pub observe: ObserveSettings,
-    /// See [`AdminSettings`].
-    pub admin: AdminSettings,
+    /// See [`AdminSettings`]. `None`: no such listener.
+    pub admin: Option<AdminSettings>,
     /// See [`DrainSettings`].
     pub drain: DrainSettings,
     /// Folder that relative secret files are looked up from: the configuration file's, else the working directory.
@@ -161,15 +160,12 @@ impl Config {
     /// Every file and folder whose change asks for a reload.
     pub fn watched(&self, source: &Source) -> Vec<PathBuf> {
         let mut paths: Vec<PathBuf> = source.file.iter().cloned().collect();
-        if let Some(policies) = self
-            .authorization
-            .policies
-            .as_ref()
-            .filter(|text| !text.starts_with("bundle:"))
-        {
-            paths.push(policies.into());
+        if let Some(authorization) = &self.authorization {
+            if !authorization.policies.starts_with("bundle:") {
+                paths.push(authorization.policies.clone().into());
+            }
+            paths.extend(authorization.entities.clone());
         }
-        paths.extend(self.authorization.entities.clone());
         for tls in self.listen.iter().filter_map(|listen| listen.tls.as_ref()) {
             paths.extend(tls.certificate.clone());
             paths.extend(tls.key.clone());

@@ -2,14 +2,17 @@
 //! differs.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     env,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use super::{
     problem::{Origin, Problem},
-    settings::{IssuerSettings, OneOrMany, Settings},
+    settings::{
+        AdminSettings, AuditSettings, AuthorizationSettings, IssuerSettings, OneOrMany, Settings,
+    },
 };
 use crate::{
     model::{Principal, PrincipalKind},
@@ -38,7 +41,7 @@ pub struct Flags {
     /// `--no-authentication`.
     pub no_authentication: bool,
     /// `--admin ADDR`.
-    pub admin: Option<ListenAddress>,
+    pub admin: Option<SocketAddr>,
     /// `--audit FILE`.
     pub audit: Option<PathBuf>,
 }
@@ -148,29 +151,73 @@ pub fn apply(
         }
         origins.insert("listen", "--listen");
     }
-    if let Some(policies) = &flags.policies {
-        let bundle = policies.starts_with("bundle:");
-        settings.authorization.policies = Some(if bundle {
-            policies.clone()
-        } else {
-            absolute(Path::new(policies)).display().to_string()
-        });
-        origins.insert("authorization.policies", "--policies");
-    }
-    if let Some(entities) = &flags.entities {
-        settings.authorization.entities = Some(absolute(entities));
-        origins.insert("authorization.entities", "--entities");
-    }
+    authorization(flags, settings, &mut origins, problems);
     authentication(flags, settings, &mut origins);
     if let Some(address) = &flags.admin {
-        settings.admin.address = Some(address.clone());
+        let hosts = settings
+            .admin
+            .take()
+            .map(|admin| admin.hosts)
+            .unwrap_or_default();
+        settings.admin = Some(AdminSettings {
+            address: *address,
+            hosts,
+        });
         origins.insert("admin.address", "--admin");
     }
     if let Some(audit) = &flags.audit {
-        settings.observe.audit.file = Some(absolute(audit));
+        let file = if audit.as_os_str() == "-" {
+            audit.clone()
+        } else {
+            absolute(audit)
+        };
+        match &mut settings.observe.audit {
+            Some(settings) => settings.file = file,
+            none => *none = Some(AuditSettings::to_file(file)),
+        }
         origins.insert("observe.audit.file", "--audit");
     }
     origins
+}
+
+fn authorization(
+    flags: &Flags,
+    settings: &mut Settings,
+    origins: &mut Origins,
+    problems: &mut Vec<Problem>,
+) {
+    if let Some(policies) = &flags.policies {
+        let bundle = policies.starts_with("bundle:");
+        let policies = if bundle {
+            policies.clone()
+        } else {
+            absolute(Path::new(policies)).display().to_string()
+        };
+        match &mut settings.authorization {
+            Some(settings) => settings.policies = policies,
+            none => {
+                *none = Some(AuthorizationSettings {
+                    policies,
+                    entities: None,
+                    labels: BTreeMap::new(),
+                })
+            }
+        }
+        origins.insert("authorization.policies", "--policies");
+    }
+    if let Some(entities) = &flags.entities {
+        match &mut settings.authorization {
+            Some(settings) => settings.entities = Some(absolute(entities)),
+            None => problems.push(Problem {
+                origin: Origin::Flag("--entities"),
+                place: None,
+                key: "authorization.entities".to_owned(),
+                message: "there are no policies that could read the entities".to_owned(),
+                hint: "add `--policies DIR`, or `bundle:NAME`",
+            }),
+        }
+        origins.insert("authorization.entities", "--entities");
+    }
 }
 
 fn authentication(flags: &Flags, settings: &mut Settings, origins: &mut Origins) {

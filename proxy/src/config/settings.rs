@@ -6,15 +6,18 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-pub use super::pending::{
-    AuthorizationSettings, ObserveSettings, RateLimitSettings, SessionSettings,
-};
 pub use crate::{
     pipeline::{
         accept::settings::AcceptSettings,
-        admit::authentication::settings::{AuthenticationSettings, IssuerSettings, JwksSettings},
+        admit::{
+            authentication::settings::{AuthenticationSettings, IssuerSettings, JwksSettings},
+            rate_limit::settings::RateLimitSettings,
+            session::settings::SessionSettings,
+        },
+        authorize::settings::AuthorizationSettings,
         dispatch::settings::{RouteSettings, UpstreamSettings},
         filter::settings::MaskingSettings,
+        observe::settings::{AuditSettings, ObserveSettings},
     },
     server::settings::{AdminSettings, DrainSettings, ListenSettings},
 };
@@ -33,8 +36,8 @@ pub struct Settings {
     pub sessions: SessionSettings,
     /// How often something may be called.
     pub rate_limits: Vec<RateLimitSettings>,
-    /// Which policies decide.
-    pub authorization: AuthorizationSettings,
+    /// Which policies decide. Empty: everything is refused.
+    pub authorization: Option<AuthorizationSettings>,
     /// The MCP servers behind the door, by name. At least one.
     pub upstreams: BTreeMap<String, UpstreamSettings>,
     /// Which path leads to which server. Empty: `/mcp` for a single upstream, else `/<upstream>/mcp` for each.
@@ -43,8 +46,8 @@ pub struct Settings {
     pub masking: MaskingSettings,
     /// What is recorded and where it goes.
     pub observe: ObserveSettings,
-    /// The listener for operators.
-    pub admin: AdminSettings,
+    /// The listener for operators. Empty: no such listener.
+    pub admin: Option<AdminSettings>,
     /// How the process ends.
     pub drain: DrainSettings,
 }

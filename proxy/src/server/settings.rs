@@ -128,11 +128,14 @@ pub struct ListenTlsSettings {
 }
 
 /// The listener for operators: health, readiness and metrics. Keep it off the network that clients use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Address to listen at. Empty: no such listener.
-    pub address: Option<ListenAddress>,
+    /// Address and port, like `127.0.0.1:9090`.
+    pub address: SocketAddr,
+    /// Further host names under which it is asked, like a service's name in a cluster.
+    #[serde(default)]
+    pub hosts: Vec<String>,
 }
 
 /// How the process ends.

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use url::Url;
 
-use super::{Check, upstreams::secret};
-use crate::config::settings::{AuthorizationSettings, ObserveSettings};
+use super::Check;
+use crate::{
+    config::settings::{AuthorizationSettings, ObserveSettings},
+    pipeline::authorize::bundles,
+};
 
 pub(super) fn readable(check: &mut Check<'_>, key: &str, path: &Path) {
     if let Err(error) = std::fs::File::open(path)
@@ -38,21 +40,39 @@ pub(super) fn certificates(check: &mut Check<'_>, key: &str, path: &Path) {
     check.problem(key, problem, "name a PEM file that this process may read");
 }
 
-pub(super) fn authorization(check: &mut Check<'_>, settings: &mut AuthorizationSettings) {
-    match &mut settings.policies {
-        None => check.warn(
-            "authorization.policies: there are no policies, so every call is refused and every list is empty; name a folder by --policies DIR, or bundle:NAME",
-        ),
-        Some(policies) if policies.starts_with("bundle:") => {
-            if policies == "bundle:permit-all" {
+pub(super) fn authorization(check: &mut Check<'_>, settings: &mut Option<AuthorizationSettings>) {
+    let Some(settings) = settings else {
+        check.warn(
+            "authorization: there are no policies, so every call is refused and every list is empty; name a folder by --policies DIR, or --policies bundle:NAME",
+        );
+        return;
+    };
+    match settings.policies.strip_prefix("bundle:") {
+        Some(name) => {
+            if bundles::find(name).is_none() {
+                let known: Vec<String> = bundles::names()
+                    .into_iter()
+                    .map(|name| format!("bundle:{name}"))
+                    .collect();
+                check.problem(
+                    "authorization.policies",
+                    format!("there is no bundle `{name}`; there is {}", known.join(", ")),
+                    "name one of them, or a folder of Cedar policies",
+                );
+            }
+            if name == "permit-all" {
                 check.warn("authorization.policies: bundle:permit-all permits everything to everybody; it is for trying things out");
             }
         }
-        Some(policies) => {
-            let folder = check.base.join(&*policies);
-            *policies = folder.display().to_string();
+        None => {
+            let folder = check.base.join(&settings.policies);
+            settings.policies = folder.display().to_string();
             if let Err(error) = std::fs::read_dir(&folder) {
-                check.problem("authorization.policies", format!("{}: {error}", folder.display()), "name a folder of Cedar policies, or `bundle:NAME`");
+                check.problem(
+                    "authorization.policies",
+                    format!("{}: {error}", folder.display()),
+                    "name a folder of Cedar policies, or `bundle:NAME`",
+                );
             }
         }
     }
@@ -64,9 +84,12 @@ pub(super) fn authorization(check: &mut Check<'_>, settings: &mut AuthorizationS
 }
 
 pub(super) fn observe(check: &mut Check<'_>, settings: &mut ObserveSettings) {
-    if let Some(file) = &mut settings.audit.file {
-        *file = check.base.join(&*file);
-        let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let Some(audit) = &mut settings.audit else {
+        return;
+    };
+    if audit.file != Path::new("-") {
+        audit.file = check.base.join(&audit.file);
+        let folder = audit.file.parent().unwrap_or(Path::new("/")).to_owned();
         if !folder.is_dir() {
             check.problem(
                 "observe.audit.file",
@@ -75,17 +98,9 @@ pub(super) fn observe(check: &mut Check<'_>, settings: &mut ObserveSettings) {
             );
         }
     }
-    if let Some(endpoint) = &settings.otlp.endpoint
-        && !Url::parse(endpoint)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
-    {
-        check.problem(
-            "observe.otlp.endpoint",
-            format!("`{endpoint}` is no http or https URL"),
-            "write the collector's base URL, like `http://127.0.0.1:4318`",
-        );
-    }
-    for (name, reference) in &settings.otlp.headers {
-        secret(check, &format!("observe.otlp.headers.{name}"), reference);
+    if let Some(file) = &mut audit.digest_key_file {
+        *file = check.base.join(&*file);
+        let file = file.clone();
+        readable(check, "observe.audit.digest_key_file", &file);
     }
 }

@@ -115,11 +115,14 @@ pub(super) fn key_pair(
     }
 }
 
-pub(super) fn admin(check: &mut Check<'_>, admin: &AdminSettings, listen: &[ListenSettings]) {
-    if let Some(address) = &admin.address
-        && !any_port(address)
-        && listen.iter().any(|one| one.address == *address)
-    {
+pub(super) fn admin(
+    check: &mut Check<'_>,
+    admin: Option<&AdminSettings>,
+    listen: &[ListenSettings],
+) {
+    let Some(admin) = admin else { return };
+    let address = ListenAddress::Tcp(admin.address);
+    if !any_port(&address) && listen.iter().any(|one| one.address == address) {
         check.problem(
             "admin.address",
             format!("{address} is a listener for clients"),

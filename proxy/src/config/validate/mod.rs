@@ -18,7 +18,7 @@ use super::{
     document::Places,
     overlay::{self, Origins},
     problem::Origin,
-    settings::{AcceptSettings, RateLimitSettings, Settings},
+    settings::{AcceptSettings, Settings},
 };
 use crate::model::Principal;
 
@@ -104,9 +104,8 @@ pub(super) fn validate(
     }
     let stdio = Check::is_wrap(source) && source.flags.listen.is_none();
     let listen = listen::listeners(&mut check, std::mem::take(&mut settings.listen.0));
-    listen::admin(&mut check, &settings.admin, &listen);
+    listen::admin(&mut check, settings.admin.as_ref(), &listen);
     accept(&mut check, &settings.accept);
-    rate_limits(&mut check, &settings.rate_limits);
     let upstreams = upstreams::upstreams(&mut check, std::mem::take(&mut settings.upstreams));
     let routes = upstreams::routes(
         &mut check,
@@ -213,25 +212,6 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
         if canonical.as_ref().ok() != Some(origin) || origin == "null" {
             let key = format!("accept.origins[{index}]");
             check.problem(&key, format!("`{origin}` is no origin"), "write scheme, host and port only, like `https://app.example.com`; there are no wildcards");
-        }
-    }
-}
-
-fn rate_limits(check: &mut Check<'_>, limits: &[RateLimitSettings]) {
-    for (index, limit) in limits.iter().enumerate() {
-        if limit.per.is_empty() {
-            check.problem(
-                &format!("rate_limits[{index}].per"),
-                "counts nothing",
-                "name at least one of `principal`, `tool`",
-            );
-        }
-        if limit.burst == Some(0) {
-            check.problem(
-                &format!("rate_limits[{index}].burst"),
-                "is 0, so that nothing could pass",
-                "leave the key out for the default",
-            );
         }
     }
 }
