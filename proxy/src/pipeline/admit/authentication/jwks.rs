@@ -42,7 +42,7 @@ const WAIT_MAX: Duration = Duration::from_secs(6);
 /// When keys are loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// The least time between two loads.
+    /// The least time from the end of a load to the beginning of the next.
     pub interval_min: Duration,
     /// The time between two loads without a reason: how soon a rotation is seen.
     pub max_age: Duration,
@@ -218,12 +218,13 @@ async fn run(shared: Arc<Shared>, mut loader: Loader, timing: Timing) {
                 tracing::warn!(origin = %loader.origin, %error, "the issuer's keys could not be loaded");
                 let backoff = timing.interval_min.saturating_mul(1 << failures.min(10));
                 failures = failures.saturating_add(1);
-                due = started + backoff.min(timing.backoff_max);
+                due = Instant::now() + backoff.min(timing.backoff_max);
             }
         }
         shared.status.send_modify(|status| {
             status.usable |= fresh;
-            status.next_allowed = started + timing.interval_min;
+            // From the end on: whoever asked while a slow load was under way was answered by it.
+            status.next_allowed = Instant::now() + timing.interval_min;
         });
     }
 }
