@@ -40,7 +40,14 @@ macro_rules! bundle {
 
 /// All bundles, in name order.
 pub const BUNDLES: &[Bundle] = &[
+    bundle!("business-hours", ["business-hours.cedar"]),
+    bundle!("data-clearance", ["data-clearance.cedar"]),
+    bundle!("egress-control", ["egress-control.cedar"]),
+    bundle!("least-privilege", ["least-privilege.cedar"]),
+    bundle!("path-rules", ["path-rules.cedar"]),
     bundle!("permit-all", ["permit-all.cedar"]),
+    bundle!("rbac", ["rbac.cedar"], Some(file!("rbac", "entities.json"))),
+    bundle!("read-only", ["read-only.cedar"]),
 ];
 
 /// The bundle of this name.

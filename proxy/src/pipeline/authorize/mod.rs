@@ -3,7 +3,9 @@
 pub mod actions;
 pub mod argument_types;
 pub mod bundles;
+pub mod check;
 pub mod decision;
+pub mod decision_table;
 mod entities;
 pub mod finding;
 pub mod policy_store;

@@ -118,7 +118,8 @@ fn bundle_files(name: &str) -> Result<PolicyFiles, StoreError> {
     })
 }
 
-fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
+/// The files of a directory with this extension, in name order.
+pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>, StoreError> {
     let refused = |source| StoreError::Directory {
         path: directory.to_owned(),
         source,
@@ -126,7 +127,7 @@ fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        if path.extension().is_some_and(|extension| extension == "cedar") {
+        if path.extension().is_some_and(|extension| extension == wanted) {
             paths.push(path);
         }
     }
@@ -136,6 +137,11 @@ fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
         });
     }
     paths.sort();
+    Ok(paths)
+}
+
+fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
+    let paths = paths_with(directory, "cedar")?;
     let policies = paths.iter().map(|path| read_file(path)).collect::<Result<_, _>>()?;
     let beside = directory.join("entities.json");
     let entities = match beside.try_exists() {
@@ -146,7 +152,7 @@ fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
     Ok(PolicyFiles { policies, entities })
 }
 
-fn read_file(path: &Path) -> Result<SourceFile, StoreError> {
+pub(super) fn read_file(path: &Path) -> Result<SourceFile, StoreError> {
     use std::io::Read;
     let refused = |source| StoreError::File {
         path: path.to_owned(),
