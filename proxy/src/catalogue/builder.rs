@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use doorward_message::{Kind, Value};
+use doorward_message::{Kind, Value, mirror::ParamTable};
 
 use super::{
     Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, TITLE_BYTES_MAX,
@@ -93,9 +93,16 @@ impl CatalogueBuilder {
         if self.tools_are_full() {
             return Err(refused(DropReason::TooMany));
         }
+        let schema = item.get("inputSchema").filter(|schema| fits(*schema));
+        let headers = match schema.map(ParamTable::from_schema) {
+            None => ParamTable::default(),
+            Some(Ok(table)) => table,
+            Some(Err(_)) => return Err(refused(DropReason::HeaderInvalid)),
+        };
         let tool = Tool {
             name: (&*name).into(),
-            input_schema: item.get("inputSchema").and_then(input_schema),
+            input_schema: schema.and_then(|schema| serde_json::from_slice(schema.raw()).ok()),
+            headers,
             claimed: item.get("annotations").map(claimed).unwrap_or_default(),
         };
         self.tools.insert((&*name).into(), tool);
@@ -148,13 +155,12 @@ fn names(result: Value<'_>, list: &str, key: &str, bytes_max: usize) -> Names {
     (found, dropped)
 }
 
-/// The schema, if it is an object within the limits. The text has passed the strict parser, so that it has no second
+/// Whether the schema is an object within the limits. The text has passed the strict parser, so that it has no second
 /// reading here.
-fn input_schema(schema: Value<'_>) -> Option<serde_json::Value> {
-    let fits = schema.kind() == Kind::Object
+fn fits(schema: Value<'_>) -> bool {
+    schema.kind() == Kind::Object
         && schema.raw().len() <= SCHEMA_BYTES_MAX
-        && is_within_depth(schema, SCHEMA_DEPTH_MAX);
-    if fits { serde_json::from_slice(schema.raw()).ok() } else { None }
+        && is_within_depth(schema, SCHEMA_DEPTH_MAX)
 }
 
 fn is_within_depth(value: Value<'_>, depth: usize) -> bool {

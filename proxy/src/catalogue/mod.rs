@@ -12,6 +12,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use doorward_message::mirror::ParamTable;
+
 pub use builder::CatalogueBuilder;
 pub use lock::{LockError, read_lock, write_lock};
 
@@ -52,6 +54,8 @@ pub struct Tool {
     pub input_schema: Option<serde_json::Value>,
     /// Its annotations.
     pub claimed: Claimed,
+    /// The arguments that clients mirror into `Mcp-Param-*` headers (2026-07-28).
+    pub headers: ParamTable,
 }
 
 /// Why an item is not in the catalogue.
@@ -61,6 +65,8 @@ pub enum DropReason {
     NameMissing,
     /// Name or URI empty, too long or with control characters.
     NameInvalid,
+    /// Its `x-mcp-header` annotations are invalid; the specification has such a tool left out (T092).
+    HeaderInvalid,
     /// Seen before in the same listing; both are dropped, because it is not known which one a call means.
     Duplicate,
     /// Over [`ITEMS_MAX`].

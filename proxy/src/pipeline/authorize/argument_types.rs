@@ -8,6 +8,9 @@
 //! Refuses ([`Untypable`]): a schema that is not an object schema, or over its limits; such a tool is closed. Never
 //! fetches a `$ref`; only `#/…` references inside the schema are followed. Time is bounded by [`NODES_MAX`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};

@@ -6,6 +6,9 @@
 //!
 //! To add a context attribute: a row in [`CONTEXT`], its value in `decision/context.rs`, a line in `docs/POLICY.md`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
