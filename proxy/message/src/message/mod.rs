@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::json::{Json, Kind, Value};
-use crate::{Id, Limits, Method, MethodKind, ParseError, Refused, keys};
+use crate::{Id, Limits, Method, MethodKind, ParseError, Refused, Target, keys};
 use params::Parts;
 
 /// `_meta` key of the revision of a modern request (2026-07-28, §`_meta`).
@@ -216,6 +216,21 @@ impl Message {
     #[must_use]
     pub fn task_id(&self) -> Option<&str> {
         self.parts.task_id.as_deref()
+    }
+
+    /// The parameter that names what the method acts on, where it is missing. To be asked once the method is known to
+    /// exist under the message's revision: for an unknown method that answer comes first.
+    #[must_use]
+    pub fn missing_target(&self) -> Option<&'static str> {
+        let target = self.method.as_ref()?.target();
+        let there = match target {
+            Target::None => true,
+            Target::Name => self.parts.name.is_some(),
+            Target::Uri => self.parts.uri.is_some(),
+            Target::TaskId => self.parts.task_id.is_some(),
+            Target::Ref => self.parts.name.is_some() || self.parts.uri.is_some(),
+        };
+        target.key().filter(|_| !there)
     }
 
     /// `params.arguments`, an object.

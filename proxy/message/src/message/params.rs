@@ -26,10 +26,7 @@ pub(super) fn of_call(
 ) -> Result<Parts, ParseError> {
     let target = method.map_or(Target::None, Method::target);
     let Some(params) = params else {
-        return match target.key() {
-            Some(key) => Err(ParseError::ParamInvalid { key }),
-            None => Ok(Parts::default()),
-        };
+        return Ok(Parts::default());
     };
     if params.kind() != Kind::Object {
         return Err(ParseError::ParamsInvalid);
@@ -99,7 +96,8 @@ fn nested(params: Value<'_>, method: Option<&Method>) -> Result<(), ParseError> 
     Ok(())
 }
 
-/// The target must be there and in form. A target's key that the method does not use is data of the sender and only
+/// A target that is there must be in form; whether it must be there depends on whether the method exists under the
+/// message's revision, which the caller finds out ([`super::Message::missing_target`]). A target's key that the method does not use is data of the sender and only
 /// bounded, so that nobody downstream trips over it.
 fn read_target(
     params: Value<'_>,
@@ -108,7 +106,9 @@ fn read_target(
     parts: &mut Parts,
 ) -> Result<(), ParseError> {
     let text = |key, limit| {
-        let value = params.get(key).ok_or(ParseError::ParamInvalid { key })?;
+        let Some(value) = params.get(key) else {
+            return Ok(None);
+        };
         bounded(value, key, limit).map(Some)
     };
     match target {
@@ -117,9 +117,9 @@ fn read_target(
         Target::Uri => parts.uri = text("uri", limits.uri_bytes_max)?,
         Target::TaskId => parts.task_id = text("taskId", limits.task_id_bytes_max)?,
         Target::Ref => {
-            let reference = params
-                .get("ref")
-                .ok_or(ParseError::ParamInvalid { key: "ref" })?;
+            let Some(reference) = params.get("ref") else {
+                return Ok(());
+            };
             object(reference, "ref")?;
             let kind = reference.get("type").and_then(Value::as_str);
             match kind.as_deref() {

@@ -146,10 +146,6 @@ fn malformed_envelopes_are_refused() {
             r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
             "message.params_invalid",
         ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#,
-            "message.param_invalid",
-        ),
     ];
     for (text, expected) in table {
         assert_eq!(code(text), expected, "{text}");
@@ -220,7 +216,6 @@ fn case_variants_of_protocol_keys_are_refused_outside_arguments() {
 #[test]
 fn params_that_others_rely_on_have_their_form() {
     for params in [
-        r#"{}"#,
         r#"{"name":1}"#,
         r#"{"name":""}"#,
         r#"{"name":"a\nb"}"#,
@@ -323,7 +318,7 @@ fn texts_at_their_limit_pass_and_one_more_byte_is_refused() {
 #[test]
 fn a_refused_message_gives_back_its_id_where_it_is_readable() {
     let id = |text: &str| read(text).unwrap_err().id;
-    assert_eq!(id(&call("{}")), Some(Id::Number("7".into())));
+    assert_eq!(id(&call(r#"{"name":1}"#)), Some(Id::Number("7".into())));
     assert_eq!(
         id(r#"{"id":"a","method":"ping"}"#),
         Some(Id::String("a".into()))
@@ -337,12 +332,28 @@ fn a_refused_message_gives_back_its_id_where_it_is_readable() {
 }
 
 #[test]
+fn a_missing_target_is_named_and_not_refused() {
+    let missing = |text: &str| read(text).unwrap().missing_target();
+    assert_eq!(missing(&call("{}")), Some("name"));
+    assert_eq!(
+        missing(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#),
+        Some("name")
+    );
+    assert_eq!(
+        missing(r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{}}"#),
+        Some("ref")
+    );
+    assert_eq!(missing(&call(r#"{"name":"a"}"#)), None);
+    assert_eq!(missing(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), None);
+}
+
+#[test]
 fn every_reason_has_its_json_rpc_code() {
     let rpc = |text: &str| read(text).unwrap_err().error.json_rpc_code();
     assert_eq!(rpc("{"), -32700);
     assert_eq!(rpc(r#"{"jsonrpc":"2.0","a":1,"a":2}"#), -32600);
     assert_eq!(rpc(r#"{"jsonrpc":"2.0"}"#), -32600);
-    assert_eq!(rpc(&call("{}")), -32602);
+    assert_eq!(rpc(&call(r#"{"name":1}"#)), -32602);
 }
 
 #[test]
