@@ -178,7 +178,7 @@ fn accept(reason: &Accept) -> PublicAnswer {
             error.code(),
             400,
             error.json_rpc_code(),
-            error.public_text(),
+            "The message is not strict JSON-RPC 2.0. data.code names the rule it breaks.",
         ),
         Accept::BatchForbidden => row(
             "accept.batch_forbidden",
@@ -191,12 +191,6 @@ fn accept(reason: &Accept) -> PublicAnswer {
             404,
             METHOD_NOT_FOUND,
             "This method does not exist in this protocol revision.",
-        ),
-        Accept::KindMismatch => row(
-            "accept.kind_mismatch",
-            400,
-            INVALID_REQUEST,
-            "A request needs an id, and a notification has none.",
         ),
         Accept::ResponseUnexpected => row(
             "accept.response_unexpected",
@@ -238,9 +232,10 @@ fn authentication(reason: Authentication) -> PublicAnswer {
             "authn.algorithm_forbidden",
             "The token's signature algorithm is not accepted.",
         ),
-        Authentication::IssuerUnknown => {
-            refused("authn.issuer_unknown", "The token's issuer is not trusted here.")
-        }
+        Authentication::IssuerUnknown => refused(
+            "authn.issuer_unknown",
+            "The token's issuer is not trusted here.",
+        ),
         Authentication::KeyUnknown => refused(
             "authn.key_unknown",
             "The token's key is not among its issuer's keys. Get a new token.",
@@ -253,10 +248,13 @@ fn authentication(reason: Authentication) -> PublicAnswer {
             "authn.audience_mismatch",
             "The token was issued for another resource. Ask for one with this resource as audience.",
         ),
-        Authentication::Expired => refused("authn.expired", "The token has expired. Get a new one."),
-        Authentication::NotYetValid => {
-            refused("authn.not_yet_valid", "The token is not valid yet. Check the clocks.")
+        Authentication::Expired => {
+            refused("authn.expired", "The token has expired. Get a new one.")
         }
+        Authentication::NotYetValid => refused(
+            "authn.not_yet_valid",
+            "The token is not valid yet. Check the clocks.",
+        ),
         Authentication::TokenType => refused(
             "authn.token_type",
             "This is not an access token of the accepted type. Send an access token, not an ID token.",

@@ -149,6 +149,17 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The message needs no question of its own: it answers one that was decided before.
+    pub fn settled() -> Self {
+        Self {
+            effect: Effect::Allow,
+            policies: Arc::default(),
+            errors: Arc::default(),
+            advice: None,
+            refusal: None,
+        }
+    }
+
     /// Whether the question was answered with [`Effect::Allow`].
     pub fn is_allow(&self) -> bool {
         self.effect == Effect::Allow

@@ -52,7 +52,6 @@ every! {
         Accept::Message(_) => Accept::Message(ParseError::Empty),
         Accept::BatchForbidden => Accept::BatchForbidden,
         Accept::MethodUnknown => Accept::MethodUnknown,
-        Accept::KindMismatch => Accept::KindMismatch,
         Accept::ResponseUnexpected => Accept::ResponseUnexpected,
         Accept::IdInUse => Accept::IdInUse,
         Accept::EraMismatch { .. } => Accept::EraMismatch { requested: "".into(), supported: Arc::new([]) },

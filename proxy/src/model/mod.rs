@@ -10,10 +10,14 @@ pub mod every;
 pub mod fault;
 pub mod principal;
 pub mod rejection;
+pub mod session;
+pub mod tally;
 
 pub use answer::PublicAnswer;
 pub use decider::{Arguments, Ask, Decider, Decision, Effect, Facts, Question, Transport};
 pub use decision_id::DecisionId;
 pub use fault::{Fault, Source};
-pub use principal::{Attribute, Principal, PrincipalKind};
+pub use principal::{Attribute, AttributeType, Principal, PrincipalKind};
 pub use rejection::Rejection;
+pub use session::{ClientCapabilities, SessionState};
+pub use tally::{Dropped, Tally};

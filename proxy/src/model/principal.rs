@@ -24,6 +24,32 @@ impl PrincipalKind {
     }
 }
 
+/// The Cedar type of a principal's attribute, as the configuration declares it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Deserialize,
+    serde::Serialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AttributeType {
+    /// A Cedar `String`.
+    String,
+    /// A Cedar `Long`: a whole number in 64 bits.
+    Long,
+    /// A Cedar `Bool`.
+    Bool,
+    /// A Cedar `Set<String>`.
+    Strings,
+}
+
 /// A typed attribute of a principal, mapped from a claim by the issuer's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Attribute {

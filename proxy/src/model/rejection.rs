@@ -56,8 +56,6 @@ pub enum Accept {
     BatchForbidden,
     /// A method that is in no table of the revision.
     MethodUnknown,
-    /// A request without id, or a notification with one.
-    KindMismatch,
     /// A response that answers no pending request of ours.
     ResponseUnexpected,
     /// The id is already under way on this connection.
