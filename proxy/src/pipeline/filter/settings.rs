@@ -7,8 +7,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DetectorName {
-    /// E-mail addresses.
-    Email,
+    /// AWS access key ids (`AKIA…` and `ASIA…`).
+    AwsAccessKey,
+}
+
+impl DetectorName {
+    /// The detector's stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AwsAccessKey => "aws_access_key",
+        }
+    }
 }
 
 /// What is replaced in results before the client sees them.
