@@ -115,9 +115,17 @@ pub const ACTIONS: &[Action] = &[
     action("notifications/message", &["notify"], &[Server]),
     action("notifications/tools/list_changed", &["notify"], &[Server]),
     action("notifications/prompts/list_changed", &["notify"], &[Server]),
-    action("notifications/resources/list_changed", &["notify"], &[Server]),
+    action(
+        "notifications/resources/list_changed",
+        &["notify"],
+        &[Server],
+    ),
     action("notifications/roots/list_changed", &["notify"], &[Server]),
-    action("notifications/subscriptions/acknowledged", &["notify"], &[Server]),
+    action(
+        "notifications/subscriptions/acknowledged",
+        &["notify"],
+        &[Server],
+    ),
     action("notifications/elicitation/complete", &["notify"], &[Server]),
     action("tools/list", &["list"], &[Server]),
     action("prompts/list", &["list"], &[Server]),
@@ -125,15 +133,27 @@ pub const ACTIONS: &[Action] = &[
     action("resources/templates/list", &["list"], &[Server]),
     action("tasks/list", &["list"], &[Server]),
     action("skills/list", &["list"], &[Server]),
-    action("resources/read", &["read"], &[McpResource, ResourceTemplate]),
+    action(
+        "resources/read",
+        &["read"],
+        &[McpResource, ResourceTemplate],
+    ),
     action("resources/subscribe", &["read"], &[McpResource]),
     action("resources/unsubscribe", &["read"], &[McpResource]),
-    action("subscriptions/listen", &["read"], &[Server, McpResource, Task]),
+    action(
+        "subscriptions/listen",
+        &["read"],
+        &[Server, McpResource, Task],
+    ),
     action("notifications/resources/updated", &["read"], &[McpResource]),
     action("resources/directory/read", &["read"], &[McpResource]),
     action("skills/get", &["read"], &[McpResource]),
     action("prompts/get", &["read"], &[Prompt]),
-    action("completion/complete", &["read"], &[Prompt, ResourceTemplate]),
+    action(
+        "completion/complete",
+        &["read"],
+        &[Prompt, ResourceTemplate],
+    ),
     action("tasks/get", &["read"], &[Task]),
     action("tasks/result", &["read"], &[Task]),
     action("notifications/tasks", &["read"], &[Task]),
@@ -149,7 +169,10 @@ pub const ACTIONS: &[Action] = &[
 
 /// The row of an action, with its place in [`ACTIONS`].
 pub fn find(id: &str) -> Option<(usize, &'static Action)> {
-    ACTIONS.iter().enumerate().find(|(_, action)| action.id == id)
+    ACTIONS
+        .iter()
+        .enumerate()
+        .find(|(_, action)| action.id == id)
 }
 
 /// The groups of a group or action and the groups of those, without duplicates.

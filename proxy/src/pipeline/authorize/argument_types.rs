@@ -97,7 +97,11 @@ impl<'a> Typing<'a> {
         Ok(())
     }
 
-    fn record(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Result<RecordType, Untypable> {
+    fn record(
+        &mut self,
+        schema: &'a Map<String, Value>,
+        depth: usize,
+    ) -> Result<RecordType, Untypable> {
         let mut record = RecordType::default();
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
             return Ok(record);
@@ -116,7 +120,11 @@ impl<'a> Typing<'a> {
     }
 
     /// The type and whether `null` is allowed beside it; `None` where Cedar has no such type.
-    fn kind(&mut self, schema: &'a Value, depth: usize) -> Result<Option<(ArgumentType, bool)>, Untypable> {
+    fn kind(
+        &mut self,
+        schema: &'a Value,
+        depth: usize,
+    ) -> Result<Option<(ArgumentType, bool)>, Untypable> {
         self.spend()?;
         if depth > DEPTH_MAX {
             return Ok(None);
@@ -124,7 +132,10 @@ impl<'a> Typing<'a> {
         let Some(schema) = self.resolve(schema) else {
             return Ok(None);
         };
-        if schema.contains_key("oneOf") || schema.contains_key("allOf") || schema.contains_key("not") {
+        if schema.contains_key("oneOf")
+            || schema.contains_key("allOf")
+            || schema.contains_key("not")
+        {
             return Ok(None);
         }
         match (schema.get("anyOf"), schema.get("type")) {
@@ -140,7 +151,11 @@ impl<'a> Typing<'a> {
     }
 
     /// `anyOf` of one typed schema and `null`.
-    fn nullable(&mut self, choices: &'a [Value], depth: usize) -> Result<Option<(ArgumentType, bool)>, Untypable> {
+    fn nullable(
+        &mut self,
+        choices: &'a [Value],
+        depth: usize,
+    ) -> Result<Option<(ArgumentType, bool)>, Untypable> {
         match choices {
             [other, null] | [null, other] if is_null_schema(null) && !is_null_schema(other) => {
                 Ok(self.kind(other, depth + 1)?.map(|(kind, _)| (kind, true)))
@@ -162,7 +177,9 @@ impl<'a> Typing<'a> {
             [Value::String(null), Value::String(one)] if null == "null" => (one, true),
             _ => return Ok(None),
         };
-        Ok(self.named(name, schema, depth)?.map(|kind| (kind, nullable)))
+        Ok(self
+            .named(name, schema, depth)?
+            .map(|kind| (kind, nullable)))
     }
 
     fn named(
@@ -207,7 +224,13 @@ struct Required<'a>(std::collections::HashSet<&'a str>);
 impl<'a> Required<'a> {
     fn of(schema: &'a Map<String, Value>) -> Self {
         let names = schema.get("required").and_then(Value::as_array);
-        Self(names.into_iter().flatten().filter_map(Value::as_str).collect())
+        Self(
+            names
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect(),
+        )
     }
 
     fn contains(&self, name: &str) -> bool {
@@ -222,7 +245,9 @@ fn is_null_schema(schema: &Value) -> bool {
 /// No `type`, but an `enum` or `const` that holds strings only.
 fn strings_only(schema: &Map<String, Value>) -> bool {
     match (schema.get("enum"), schema.get("const")) {
-        (Some(Value::Array(values)), None) => !values.is_empty() && values.iter().all(Value::is_string),
+        (Some(Value::Array(values)), None) => {
+            !values.is_empty() && values.iter().all(Value::is_string)
+        }
         (None, Some(value)) => value.is_string(),
         _ => false,
     }

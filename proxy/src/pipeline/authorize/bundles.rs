@@ -19,7 +19,13 @@ macro_rules! file {
     ($bundle:literal, $file:literal) => {
         (
             $file,
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/bundles/", $bundle, "/", $file)),
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../policies/bundles/",
+                $bundle,
+                "/",
+                $file
+            )),
         )
     };
 }

@@ -80,7 +80,11 @@ pub enum CaseProblem {
 ///
 /// # Errors
 /// See [`TableError`]. A case that does not hold is no error but part of the report.
-pub fn run_all(policies: &str, entities: Option<&Path>, tables: &[PathBuf]) -> Result<Vec<TableReport>, TableError> {
+pub fn run_all(
+    policies: &str,
+    entities: Option<&Path>,
+    tables: &[PathBuf],
+) -> Result<Vec<TableReport>, TableError> {
     let files = policy_store::read(policies, entities)?;
     let mut texts = Vec::new();
     if !tables.is_empty() {
@@ -105,7 +109,10 @@ pub fn run_all(policies: &str, entities: Option<&Path>, tables: &[PathBuf]) -> R
             place: policies.to_owned(),
         });
     }
-    texts.iter().map(|text| run(&text.text, &text.name, &files)).collect()
+    texts
+        .iter()
+        .map(|text| run(&text.text, &text.name, &files))
+        .collect()
 }
 
 /// Runs one table.

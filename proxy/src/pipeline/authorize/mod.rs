@@ -6,6 +6,7 @@ pub mod bundles;
 pub mod check;
 pub mod decision;
 pub mod decision_table;
+pub mod enforcement;
 mod entities;
 pub mod finding;
 pub mod policy_store;

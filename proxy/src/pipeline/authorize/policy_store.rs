@@ -127,7 +127,10 @@ pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>,
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        if path.extension().is_some_and(|extension| extension == wanted) {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == wanted)
+        {
             paths.push(path);
         }
     }
@@ -142,12 +145,20 @@ pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>,
 
 fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
     let paths = paths_with(directory, "cedar")?;
-    let policies = paths.iter().map(|path| read_file(path)).collect::<Result<_, _>>()?;
+    let policies = paths
+        .iter()
+        .map(|path| read_file(path))
+        .collect::<Result<_, _>>()?;
     let beside = directory.join("entities.json");
     let entities = match beside.try_exists() {
         Ok(true) => Some(read_file(&beside)?),
         Ok(false) => None,
-        Err(source) => return Err(StoreError::File { path: beside, source }),
+        Err(source) => {
+            return Err(StoreError::File {
+                path: beside,
+                source,
+            });
+        }
     };
     Ok(PolicyFiles { policies, entities })
 }
@@ -213,7 +224,12 @@ pub fn parse(files: &[SourceFile]) -> (Vec<PolicyEntry>, Vec<Finding>) {
     (entries, findings)
 }
 
-fn entries_of(file: &SourceFile, set: &PolicySet, entries: &mut Vec<PolicyEntry>, findings: &mut Vec<Finding>) {
+fn entries_of(
+    file: &SourceFile,
+    set: &PolicySet,
+    entries: &mut Vec<PolicyEntry>,
+    findings: &mut Vec<Finding>,
+) {
     let start = |policy: &Policy| policy.as_ref().loc().map_or(0, |loc| loc.start());
     for template in set.templates() {
         let offset = template.as_ref().loc().map_or(0, |loc| loc.start());
@@ -230,9 +246,10 @@ fn entries_of(file: &SourceFile, set: &PolicySet, entries: &mut Vec<PolicyEntry>
     policies.sort_by_key(|policy| start(policy));
     for (place, policy) in policies.into_iter().enumerate() {
         let line = line_of(&file.text, start(policy));
-        let short = Path::new(&*file.name)
-            .file_name()
-            .map_or_else(|| file.name.to_string(), |name| name.to_string_lossy().into_owned());
+        let short = Path::new(&*file.name).file_name().map_or_else(
+            || file.name.to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        );
         let id: Arc<str> = match policy.annotation("id") {
             Some(id) => id.into(),
             None => format!("{short}#{}", place + 1).into(),
@@ -250,9 +267,19 @@ fn entries_of(file: &SourceFile, set: &PolicySet, entries: &mut Vec<PolicyEntry>
 
 /// Annotations that change what a policy does must never be ignored: a `permit` that asks for approval would permit
 /// without it.
-fn annotations(policy: &Policy, id: &Arc<str>, file: &Arc<str>, line: u32, findings: &mut Vec<Finding>) {
+fn annotations(
+    policy: &Policy,
+    id: &Arc<str>,
+    file: &Arc<str>,
+    line: u32,
+    findings: &mut Vec<Finding>,
+) {
     let mut report = |severity, kind, message: String| {
-        findings.push(Finding::new(severity, kind, message).at(file, line).policy(id));
+        findings.push(
+            Finding::new(severity, kind, message)
+                .at(file, line)
+                .policy(id),
+        );
     };
     if id.is_empty() || id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
         report(
@@ -264,7 +291,8 @@ fn annotations(policy: &Policy, id: &Arc<str>, file: &Arc<str>, line: u32, findi
     for (name, value) in policy.annotations() {
         match name {
             "id" | "description" => {}
-            "advice" if value.len() <= ADVICE_BYTES_MAX && !value.chars().any(char::is_control) => {}
+            "advice" if value.len() <= ADVICE_BYTES_MAX && !value.chars().any(char::is_control) => {
+            }
             "advice" => report(
                 Severity::Error,
                 FindingKind::InvalidId,
@@ -273,7 +301,9 @@ fn annotations(policy: &Policy, id: &Arc<str>, file: &Arc<str>, line: u32, findi
             "approval" | "mask" | "secret" | "shadow" => report(
                 Severity::Error,
                 FindingKind::AnnotationUnsupported,
-                format!("@{name} is not carried out by this version, so the policy would do something else than it says"),
+                format!(
+                    "@{name} is not carried out by this version, so the policy would do something else than it says"
+                ),
             ),
             other => report(
                 Severity::Warning,

@@ -17,6 +17,7 @@ use super::{
     actions::{self, ACTIONS, GROUPS, ResourceKind},
     argument_types::{ArgumentType, RecordType},
 };
+pub use crate::model::AttributeType;
 
 /// The Cedar namespace of everything.
 pub const NAMESPACE: &str = "Mcp";
@@ -24,28 +25,12 @@ pub const NAMESPACE: &str = "Mcp";
 /// The entity types of principals.
 pub const PRINCIPALS: [&str; 3] = ["User", "Agent", "Workload"];
 
-/// The type of a mapped principal attribute, as the configuration declares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttributeType {
-    /// A Cedar `String`.
-    String,
-    /// A Cedar `Long`: a whole number in 64 bits.
-    Long,
-    /// A Cedar `Bool`.
-    Bool,
-    /// A Cedar `Set<String>`.
-    Strings,
-}
-
-impl AttributeType {
-    fn schema(self) -> Value {
-        match self {
-            Self::String => json!({"type": "String"}),
-            Self::Long => json!({"type": "Long"}),
-            Self::Bool => json!({"type": "Boolean"}),
-            Self::Strings => strings(),
-        }
+fn attribute_type(kind: AttributeType) -> Value {
+    match kind {
+        AttributeType::String => json!({"type": "String"}),
+        AttributeType::Long => json!({"type": "Long"}),
+        AttributeType::Bool => json!({"type": "Boolean"}),
+        AttributeType::Strings => strings(),
     }
 }
 
@@ -125,18 +110,29 @@ pub fn generate(parts: &Parts<'_>) -> Value {
         let mut value = json!({"memberOf": members(action.groups)});
         if parts.methods {
             let resources: Vec<_> = action.resources.iter().map(|kind| kind.as_str()).collect();
-            insert(&mut value, "appliesTo", applies_to(&resources, json!({"type": "RequestContext"})));
+            insert(
+                &mut value,
+                "appliesTo",
+                applies_to(&resources, json!({"type": "RequestContext"})),
+            );
         }
         actions.insert(action.id.into(), value);
     }
     for id in parts.named {
-        actions.insert((*id).into(), json!({"memberOf": members(&[actions::TOOLS_CALL])}));
+        actions.insert(
+            (*id).into(),
+            json!({"memberOf": members(&[actions::TOOLS_CALL])}),
+        );
     }
     for tool in parts.tools {
         let mut attributes = context_attributes();
         attributes.insert("arguments".into(), record_type(tool.arguments));
         let mut value = json!({"memberOf": members(&[actions::TOOLS_CALL])});
-        insert(&mut value, "appliesTo", applies_to(&["Tool"], record(attributes)));
+        insert(
+            &mut value,
+            "appliesTo",
+            applies_to(&["Tool"], record(attributes)),
+        );
         actions.insert(tool.id.into(), value);
     }
     json!({NAMESPACE: {
@@ -163,10 +159,10 @@ fn applies_to(resources: &[&str], context: Value) -> Value {
 fn principal_type(attributes: &PrincipalAttributes) -> Value {
     let mut shape = Map::new();
     for (name, kind) in attributes {
-        shape.insert(name.clone(), optional(kind.schema()));
+        shape.insert(name.clone(), optional(attribute_type(*kind)));
     }
     for name in PRINCIPAL_BUILT_IN {
-        shape.insert(name.into(), optional(AttributeType::String.schema()));
+        shape.insert(name.into(), optional(attribute_type(AttributeType::String)));
     }
     json!({"memberOfTypes": ["Group", "Role"], "shape": record(shape)})
 }
@@ -174,7 +170,12 @@ fn principal_type(attributes: &PrincipalAttributes) -> Value {
 /// What the server claims of a tool (MCP `ToolAnnotations`), never to be trusted for a permit.
 fn claimed() -> Value {
     let mut attributes = Map::new();
-    for name in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
+    for name in [
+        "readOnlyHint",
+        "destructiveHint",
+        "idempotentHint",
+        "openWorldHint",
+    ] {
         attributes.insert(name.into(), optional(json!({"type": "Boolean"})));
     }
     attributes.insert("title".into(), optional(json!({"type": "String"})));
@@ -186,7 +187,10 @@ fn resource_type(kind: ResourceKind) -> Value {
     let mut shape = Map::new();
     shape.insert("labels".into(), strings());
     match kind {
-        ResourceKind::Server | ResourceKind::Prompt | ResourceKind::Secret | ResourceKind::DataClass => {
+        ResourceKind::Server
+        | ResourceKind::Prompt
+        | ResourceKind::Secret
+        | ResourceKind::DataClass => {
             shape.insert("name".into(), text());
         }
         ResourceKind::Tool => {
@@ -203,7 +207,11 @@ fn resource_type(kind: ResourceKind) -> Value {
             shape.insert("task_id".into(), text());
         }
     }
-    let parents: &[&str] = if kind == ResourceKind::Server { &[] } else { &["Server"] };
+    let parents: &[&str] = if kind == ResourceKind::Server {
+        &[]
+    } else {
+        &["Server"]
+    };
     json!({"memberOfTypes": parents, "shape": record(shape)})
 }
 

@@ -5,7 +5,10 @@
 //! read arguments are validated once for the methods and once for every tool whose scope they match, and what fails there
 //! closes that tool only.
 
-use std::{collections::{BTreeMap, BTreeSet}, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cedar_policy::{PolicySet, Schema, ValidationError, ValidationMode, Validator};
 
@@ -63,7 +66,8 @@ pub(crate) fn at_load(subject: Subject<'_>, policies: &[Compiled]) -> Vec<Findin
     if !findings.is_empty() {
         return findings;
     }
-    let (reading, plain): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| reads_arguments(policy));
+    let (reading, plain): (Vec<_>, Vec<_>) =
+        policies.iter().partition(|policy| reads_arguments(policy));
     plain_policies(subject, &plain, &mut findings);
     reading_policies(subject, &reading, &mut findings);
     findings
@@ -78,7 +82,10 @@ fn plain_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut V
     let empty = RecordType::default();
     let mut by_names: BTreeMap<BTreeSet<&str>, Vec<&Compiled>> = BTreeMap::new();
     for policy in policies {
-        by_names.entry(named_tools(subject.types, policy)).or_default().push(policy);
+        by_names
+            .entry(named_tools(subject.types, policy))
+            .or_default()
+            .push(policy);
     }
     let mut chunks: Vec<(BTreeSet<&str>, Vec<&Compiled>)> = Vec::new();
     for (names, policies) in by_names {
@@ -94,7 +101,10 @@ fn plain_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut V
         let tools: Vec<_> = names
             .into_iter()
             .chain([ANY_TOOL])
-            .map(|id| ToolAction { id, arguments: &empty })
+            .map(|id| ToolAction {
+                id,
+                arguments: &empty,
+            })
             .collect();
         let parts = Parts {
             attributes: subject.attributes,
@@ -116,7 +126,10 @@ fn reading_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut
     if policies.is_empty() {
         return;
     }
-    let named: BTreeSet<_> = policies.iter().flat_map(|policy| named_tools(subject.types, policy)).collect();
+    let named: BTreeSet<_> = policies
+        .iter()
+        .flat_map(|policy| named_tools(subject.types, policy))
+        .collect();
     let named: Vec<_> = named.into_iter().collect();
     let parts = Parts {
         attributes: subject.attributes,
@@ -125,7 +138,13 @@ fn reading_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut
         named: &named,
     };
     // A policy that fits no method may still fit a tool.
-    validate(subject, &parts, &policies, |_, error| !is_inapplicable(error), findings);
+    validate(
+        subject,
+        &parts,
+        &policies,
+        |_, error| !is_inapplicable(error),
+        findings,
+    );
 }
 
 fn is_inapplicable(error: &ValidationError) -> bool {
@@ -151,7 +170,10 @@ pub(crate) fn for_tool(
     if policies.is_empty() {
         return None;
     }
-    let mut named: BTreeSet<_> = policies.iter().flat_map(|policy| named_tools(subject.types, policy)).collect();
+    let mut named: BTreeSet<_> = policies
+        .iter()
+        .flat_map(|policy| named_tools(subject.types, policy))
+        .collect();
     named.remove(tool.id);
     let named: Vec<_> = named.into_iter().collect();
     let parts = Parts {
@@ -161,7 +183,13 @@ pub(crate) fn for_tool(
         named: &named,
     };
     let mut findings = Vec::new();
-    validate(subject, &parts, policies, |_, error| !is_inapplicable(error), &mut findings);
+    validate(
+        subject,
+        &parts,
+        policies,
+        |_, error| !is_inapplicable(error),
+        &mut findings,
+    );
     findings.into_iter().next()
 }
 
@@ -186,7 +214,11 @@ fn validate(
         if set.add(policy.entry.policy.clone()).is_err() {
             findings.push(place(
                 policy,
-                Finding::new(Severity::Error, FindingKind::DuplicateId, "this id is used twice"),
+                Finding::new(
+                    Severity::Error,
+                    FindingKind::DuplicateId,
+                    "this id is used twice",
+                ),
             ));
             return;
         }
@@ -195,7 +227,11 @@ fn validate(
     let mut seen = BTreeSet::new();
     for error in result.validation_errors() {
         let Some(policy) = by_id.get(AsRef::<str>::as_ref(error.policy_id())) else {
-            findings.push(Finding::new(Severity::Error, FindingKind::Type, error.to_string()));
+            findings.push(Finding::new(
+                Severity::Error,
+                FindingKind::Type,
+                error.to_string(),
+            ));
             continue;
         };
         // One error is reported once, not for every kind of principal.
@@ -210,14 +246,22 @@ fn type_error(subject: Subject<'_>, policy: &Compiled, error: &ValidationError) 
     if let Some(help) = miette::Diagnostic::help(error) {
         message.push_str(&format!(" ({help})"));
     }
-    let finding = Finding::new(Severity::Error, FindingKind::Type, message).policy(&policy.entry.id);
-    let text = subject.files.iter().find(|file| file.name == policy.entry.file);
-    let line = text.map_or(policy.entry.line, |file| line_of_label(&file.text, error).max(policy.entry.line));
+    let finding =
+        Finding::new(Severity::Error, FindingKind::Type, message).policy(&policy.entry.id);
+    let text = subject
+        .files
+        .iter()
+        .find(|file| file.name == policy.entry.file);
+    let line = text.map_or(policy.entry.line, |file| {
+        line_of_label(&file.text, error).max(policy.entry.line)
+    });
     finding.at(&policy.entry.file, line)
 }
 
 fn place(policy: &Compiled, finding: Finding) -> Finding {
-    finding.at(&policy.entry.file, policy.entry.line).policy(&policy.entry.id)
+    finding
+        .at(&policy.entry.file, policy.entry.line)
+        .policy(&policy.entry.id)
 }
 
 /// Entity types and actions that do not exist: found even in policies that wait for a tool.
@@ -243,7 +287,11 @@ fn unknown_types(types: &Types, policy: &Compiled, findings: &mut Vec<Finding>) 
         if !known {
             findings.push(place(
                 policy,
-                Finding::new(Severity::Error, FindingKind::Type, format!("there is no action {uid}")),
+                Finding::new(
+                    Severity::Error,
+                    FindingKind::Type,
+                    format!("there is no action {uid}"),
+                ),
             ));
         }
     }
@@ -268,7 +316,9 @@ pub(crate) fn waiting(
                 Waiting::Upstream => (
                     Severity::Warning,
                     FindingKind::UpstreamUnknown,
-                    format!("{id:?} names no configured upstream; the form is tools/call/<upstream>/<tool>"),
+                    format!(
+                        "{id:?} names no configured upstream; the form is tools/call/<upstream>/<tool>"
+                    ),
                 ),
             };
             findings.push(place(policy, Finding::new(severity, kind, message)));

@@ -34,7 +34,8 @@ use audit::{
     Record, RefusalRecord, WriterHandle, WriterOptions,
 };
 use metrics::{Metric, Metrics, Points, Unit};
-use otlp::{ClientError, Exporter};
+pub use otlp::ClientError;
+use otlp::Exporter;
 use settings::{AuditSettings, ObserveSettings, OtlpSettings};
 use traces::{SpanRecord, Tracer};
 

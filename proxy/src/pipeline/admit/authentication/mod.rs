@@ -75,7 +75,7 @@ pub enum SettingsError {
     Client(Box<str>, #[source] FetcherError),
     /// The key file.
     #[error("issuer `{0}`: {1}")]
-    Keys(Box<str>, #[source] FetchError),
+    Keys(Box<str>, #[source] Box<FetchError>),
 }
 
 /// Verifies callers. One per snapshot; its background tasks end when it is dropped.
@@ -121,7 +121,12 @@ impl Authenticator {
     /// Authentication switched off: every caller is [`Principal::anonymous`]. Whether that is allowed on a listener is decided
     /// where listeners are made.
     pub fn anonymous() -> Self {
-        Self(Mode::Anonymous(Arc::new(Principal::anonymous())))
+        Self::fixed(Arc::new(Principal::anonymous()))
+    }
+
+    /// Every caller is the one that configuration names.
+    pub fn fixed(principal: Arc<Principal>) -> Self {
+        Self(Mode::Anonymous(principal))
     }
 
     /// The caller of a request to `resource`, `now` being Unix time in seconds. `authorization` holds the value of every
@@ -230,7 +235,7 @@ impl Issuer {
             .map_err(|error| SettingsError::Pointer(name.clone(), error))?;
         let (origin, timing) = origin(settings)?;
         let keys = KeySource::start(origin, timing)
-            .map_err(|error| SettingsError::Keys(name.clone(), error))?;
+            .map_err(|error| SettingsError::Keys(name.clone(), Box::new(error)))?;
         Ok(Self {
             name,
             audiences: settings
@@ -252,14 +257,14 @@ impl Issuer {
         audiences: &[Box<str>],
         resource: &ProtectedResource,
     ) -> Result<(), Authentication> {
-        let expected = |audience: &Box<str>| {
+        let expected = |audience: &str| {
             if self.audiences.is_empty() {
-                **audience == *resource.resource()
+                audience == resource.resource()
             } else {
-                self.audiences.contains(audience)
+                self.audiences.iter().any(|other| **other == *audience)
             }
         };
-        if audiences.iter().any(expected) {
+        if audiences.iter().any(|audience| expected(audience)) {
             Ok(())
         } else {
             Err(Authentication::AudienceMismatch)

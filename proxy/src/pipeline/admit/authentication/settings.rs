@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::units::{ByteSize, Span};
+pub use crate::model::AttributeType;
 
 /// Who may issue tokens, and what is read from them.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -36,6 +37,22 @@ impl Default for AuthenticationSettings {
             groups_max: 200,
             cached_tokens_max: 10_000,
         }
+    }
+}
+
+impl AuthenticationSettings {
+    /// The attributes that principals may have, with their types: the schema that policies are checked against. Where two
+    /// issuers map one name, the first one's type stands, and a token with another is refused by the policy's evaluation.
+    pub fn principal_attributes(&self) -> BTreeMap<String, AttributeType> {
+        let mapped = self
+            .issuers
+            .iter()
+            .flat_map(|issuer| &issuer.claims.attributes);
+        let mut types = BTreeMap::new();
+        for (name, attribute) in mapped {
+            types.entry(name.clone()).or_insert(attribute.kind);
+        }
+        types
     }
 }
 
@@ -204,20 +221,6 @@ pub struct AttributeSettings {
     /// Whether a token without the claim is refused.
     #[serde(default)]
     pub required: bool,
-}
-
-/// The Cedar type of an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AttributeType {
-    /// A Cedar `String`.
-    String,
-    /// A Cedar `Long`.
-    Long,
-    /// A Cedar `Bool`.
-    Bool,
-    /// A Cedar `Set<String>`.
-    Strings,
 }
 
 /// What kind of principal an issuer's subjects are.

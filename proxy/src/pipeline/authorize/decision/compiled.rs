@@ -7,15 +7,18 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PrincipalConstraint, ResourceConstraint,
-    pst,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PrincipalConstraint,
+    ResourceConstraint, pst,
 };
 
-use super::{needs::ContextNeeds, super::{
-    entities::Placed,
-    finding::{Finding, FindingKind, Severity},
-    policy_store::PolicyEntry,
-}};
+use super::{
+    super::{
+        entities::Placed,
+        finding::{Finding, FindingKind, Severity},
+        policy_store::PolicyEntry,
+    },
+    needs::ContextNeeds,
+};
 
 /// Deepest conditions that are analysed.
 const DEPTH_MAX: usize = 256;
@@ -85,7 +88,9 @@ impl Compiled {
 
     /// Whether the scope matches, exactly as Cedar evaluates it.
     pub(crate) fn applies(&self, principal: &Placed, action: &Lineage, resource: &Placed) -> bool {
-        self.applies_to_action(action) && self.applies_to_resource(resource) && self.applies_to_principal(principal)
+        self.applies_to_action(action)
+            && self.applies_to_resource(resource)
+            && self.applies_to_principal(principal)
     }
 
     pub(crate) fn applies_to_action(&self, action: &Lineage) -> bool {
@@ -182,13 +187,20 @@ fn deeper_than(expr: &pst::Expr, depth: usize) -> bool {
         | Expr::Like { expr, .. } => deeper_than(expr, depth),
         Expr::BinaryOp { left, right, .. } => deeper_than(left, depth) || deeper_than(right, depth),
         Expr::Is { expr, in_expr, .. } => {
-            deeper_than(expr, depth) || in_expr.as_ref().is_some_and(|other| deeper_than(other, depth))
+            deeper_than(expr, depth)
+                || in_expr
+                    .as_ref()
+                    .is_some_and(|other| deeper_than(other, depth))
         }
         Expr::IfThenElse {
             cond,
             then_expr,
             else_expr,
-        } => deeper_than(cond, depth) || deeper_than(then_expr, depth) || deeper_than(else_expr, depth),
+        } => {
+            deeper_than(cond, depth)
+                || deeper_than(then_expr, depth)
+                || deeper_than(else_expr, depth)
+        }
         Expr::Set(items) => items.iter().any(|item| deeper_than(item, depth)),
         Expr::Record(members) => members.values().any(|member| deeper_than(member, depth)),
         _ => false,
@@ -237,7 +249,11 @@ impl Dimension {
 
     fn candidates<'a>(&self, lineage: impl Iterator<Item = &'a EntityUid>) -> Vec<&[u32]> {
         let mut lists = vec![self.unconstrained.as_slice()];
-        lists.extend(lineage.filter_map(|uid| self.by_uid.get(uid)).map(Vec::as_slice));
+        lists.extend(
+            lineage
+                .filter_map(|uid| self.by_uid.get(uid))
+                .map(Vec::as_slice),
+        );
         lists
     }
 }
@@ -259,9 +275,9 @@ impl ScopeIndex {
                 place,
                 match &policy.resource {
                     ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-                    ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
-                        Some(std::slice::from_ref(uid))
-                    }
+                    ResourceConstraint::In(uid)
+                    | ResourceConstraint::Eq(uid)
+                    | ResourceConstraint::IsIn(_, uid) => Some(std::slice::from_ref(uid)),
                 },
             );
             index.by_action.add(place, policy.scope_actions());

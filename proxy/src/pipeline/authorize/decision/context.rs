@@ -54,8 +54,12 @@ pub(crate) fn build(
     add("hour", &|| number(second_of_day / 3_600));
     add("minute", &|| number(second_of_day / 60 % 60));
     add("weekday", &|| number(weekday));
-    add("in_session", &|| RestrictedExpression::new_bool(facts.in_session));
-    add("approved", &|| RestrictedExpression::new_bool(facts.approved));
+    add("in_session", &|| {
+        RestrictedExpression::new_bool(facts.in_session)
+    });
+    add("approved", &|| {
+        RestrictedExpression::new_bool(facts.approved)
+    });
     if let Some(address) = facts.client_address {
         add("client_address", &|| {
             RestrictedExpression::new_ip(address.to_canonical().to_string())
@@ -63,7 +67,11 @@ pub(crate) fn build(
     }
     if let Some(TypedArguments { types, value }) = arguments {
         let whole = ArgumentNeeds::Whole;
-        let read = if needs.whole { Some(&whole) } else { needs.arguments.as_ref() };
+        let read = if needs.whole {
+            Some(&whole)
+        } else {
+            needs.arguments.as_ref()
+        };
         if let Some(read) = read {
             pairs.push(("arguments".to_owned(), record(types, read, value)?));
         }
@@ -73,8 +81,12 @@ pub(crate) fn build(
 
 /// The context of policies that read nothing but the principal's scopes.
 pub(crate) fn scopes_only(principal: &Principal) -> Result<Context, Unrepresentable> {
-    let scopes = principal.scopes.iter().map(|scope| RestrictedExpression::new_string(scope.to_string()));
-    Context::from_pairs([("scopes".to_owned(), RestrictedExpression::new_set(scopes))]).map_err(|_| Unrepresentable)
+    let scopes = principal
+        .scopes
+        .iter()
+        .map(|scope| RestrictedExpression::new_string(scope.to_string()));
+    Context::from_pairs([("scopes".to_owned(), RestrictedExpression::new_set(scopes))])
+        .map_err(|_| Unrepresentable)
 }
 
 fn record(

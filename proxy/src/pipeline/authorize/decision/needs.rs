@@ -78,7 +78,10 @@ impl ContextNeeds {
     pub(crate) fn is_bound_to_principal(&self) -> bool {
         !self.whole
             && self.arguments.is_none()
-            && self.attributes.iter().all(|name| &**name == PRINCIPAL_BOUND)
+            && self
+                .attributes
+                .iter()
+                .all(|name| &**name == PRINCIPAL_BOUND)
     }
 
     /// Whether an attribute other than `arguments` is read.

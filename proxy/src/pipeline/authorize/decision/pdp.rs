@@ -1,10 +1,6 @@
 //! [`Pdp`]: an immutable snapshot of policies, entities and catalogues, and [`BoundPdp`], the same for one request.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::Arc,
-};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use cedar_policy::{Entities, Entity, EntityUid};
 use quick_cache::{Equivalent, sync::Cache};
@@ -26,7 +22,9 @@ use super::{
 };
 use crate::{
     catalogue::Catalogue,
-    model::{Arguments, Ask, Decider, Decision, Effect, Facts, Principal, rejection::Authorization},
+    model::{
+        Arguments, Ask, Decider, Decision, Effect, Facts, Principal, rejection::Authorization,
+    },
 };
 use doorward_message::{Method, Value};
 
@@ -140,7 +138,11 @@ impl Pdp {
     pub fn build(parts: PdpParts) -> Result<Build, Findings> {
         let (entries, mut findings) = policy_store::parse(&parts.files.policies);
         let internal = |_: EntityError| {
-            Findings(vec![Finding::new(Severity::Error, FindingKind::Type, "the entity types cannot be built")])
+            Findings(vec![Finding::new(
+                Severity::Error,
+                FindingKind::Type,
+                "the entity types cannot be built",
+            )])
         };
         let types = Types::new().map_err(internal)?;
         let mut policies = Vec::with_capacity(entries.len());
@@ -159,9 +161,15 @@ impl Pdp {
         findings.extend(upstream_names(&parts));
         findings.extend(validation::at_load(subject, &policies));
         findings = Findings::check(findings)?;
-        let operator = operator(subject, &policies, &parts).map_err(|finding| Findings(vec![finding]))?;
+        let operator =
+            operator(subject, &policies, &parts).map_err(|finding| Findings(vec![finding]))?;
         let base = Arc::new(Base::new(types, parts, policies, operator));
-        let catalogues = base.parts.upstreams.iter().map(|(_, catalogue)| catalogue.clone()).collect();
+        let catalogues = base
+            .parts
+            .upstreams
+            .iter()
+            .map(|(_, catalogue)| catalogue.clone())
+            .collect();
         let pdp = Self::assemble(base, catalogues).map_err(internal)?;
         findings.extend(pdp.standing());
         Ok(Build {
@@ -175,7 +183,11 @@ impl Pdp {
     ///
     /// # Errors
     /// [`EntityError`], which nothing from outside can cause. An unknown upstream changes nothing.
-    pub fn with_catalogue(&self, upstream: &str, catalogue: Arc<Catalogue>) -> Result<Build, EntityError> {
+    pub fn with_catalogue(
+        &self,
+        upstream: &str,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Build, EntityError> {
         let place = self.upstream_places.get(upstream).copied();
         let catalogues = (0_u32..)
             .zip(&self.upstreams)
@@ -183,7 +195,10 @@ impl Pdp {
                 if Some(other) == place {
                     Some(Arc::clone(&catalogue))
                 } else {
-                    state.tools.as_ref().map(|tools| Arc::clone(&tools.catalogue))
+                    state
+                        .tools
+                        .as_ref()
+                        .map(|tools| Arc::clone(&tools.catalogue))
                 }
             })
             .collect();
@@ -195,7 +210,10 @@ impl Pdp {
         })
     }
 
-    fn assemble(base: Arc<Base>, catalogues: Vec<Option<Arc<Catalogue>>>) -> Result<Self, EntityError> {
+    fn assemble(
+        base: Arc<Base>,
+        catalogues: Vec<Option<Arc<Catalogue>>>,
+    ) -> Result<Self, EntityError> {
         let typing = Typing {
             subject: Subject {
                 types: &base.types,
@@ -208,13 +226,18 @@ impl Pdp {
         };
         let mut upstreams = Vec::with_capacity(catalogues.len());
         for ((name, _), catalogue) in base.parts.upstreams.iter().zip(catalogues) {
-            let tools = catalogue.map(|catalogue| KnownTools::new(typing, name, catalogue)).transpose()?;
+            let tools = catalogue
+                .map(|catalogue| KnownTools::new(typing, name, catalogue))
+                .transpose()?;
             upstreams.push(UpstreamState {
                 name: name.clone(),
                 tools,
             });
         }
-        let upstream_places = (0_u32..).zip(&upstreams).map(|(place, state)| (state.name.clone(), place)).collect();
+        let upstream_places = (0_u32..)
+            .zip(&upstreams)
+            .map(|(place, state)| (state.name.clone(), place))
+            .collect();
         let hash = snapshot_hash(&base, &upstreams);
         Ok(Self {
             base,
@@ -230,13 +253,22 @@ impl Pdp {
     /// Closed tools, waiting policies, policies that permit everything.
     fn standing(&self) -> Vec<Finding> {
         let known = |id: &str| {
-            let rest = id.strip_prefix(TOOLS_CALL).and_then(|rest| rest.strip_prefix('/'));
+            let rest = id
+                .strip_prefix(TOOLS_CALL)
+                .and_then(|rest| rest.strip_prefix('/'));
             let Some((upstream, tool)) = rest.and_then(|rest| rest.split_once('/')) else {
                 return Waiting::Upstream;
             };
             match self.upstream(upstream) {
                 None => Waiting::Upstream,
-                Some(state) if state.tools.as_ref().is_some_and(|tools| tools.get(tool).is_some()) => Waiting::Known,
+                Some(state)
+                    if state
+                        .tools
+                        .as_ref()
+                        .is_some_and(|tools| tools.get(tool).is_some()) =>
+                {
+                    Waiting::Known
+                }
                 Some(_) => Waiting::Tool,
             }
         };
@@ -261,8 +293,14 @@ impl Pdp {
         self.upstreams
             .iter()
             .flat_map(|state| {
-                let closed = state.tools.as_ref().map(KnownTools::closed).unwrap_or_default();
-                closed.into_iter().map(|(tool, reason)| (&*state.name, tool, &**reason))
+                let closed = state
+                    .tools
+                    .as_ref()
+                    .map(KnownTools::closed)
+                    .unwrap_or_default();
+                closed
+                    .into_iter()
+                    .map(|(tool, reason)| (&*state.name, tool, &**reason))
             })
             .collect()
     }
@@ -283,7 +321,12 @@ impl Pdp {
     }
 
     /// For one request.
-    pub fn bind(self: &Arc<Self>, principal: Arc<Principal>, facts: Facts, upstream: &str) -> BoundPdp {
+    pub fn bind(
+        self: &Arc<Self>,
+        principal: Arc<Principal>,
+        facts: Facts,
+        upstream: &str,
+    ) -> BoundPdp {
         BoundPdp {
             upstream: self.upstream_places.get(upstream).copied(),
             pdp: Arc::clone(self),
@@ -295,9 +338,12 @@ impl Pdp {
     fn target<'a>(&'a self, upstream: u32, ask: &Ask<'a>) -> Result<Target<'a>, Authorization> {
         match *ask {
             Ask::CallTool { name, .. } => self.tool_target(upstream, name),
-            Ask::GetPrompt { name, .. } => {
-                self.method_target(upstream, Method::PromptsGet.as_str(), ResourceKind::Prompt, ResourceFacts::Named(name))
-            }
+            Ask::GetPrompt { name, .. } => self.method_target(
+                upstream,
+                Method::PromptsGet.as_str(),
+                ResourceKind::Prompt,
+                ResourceFacts::Named(name),
+            ),
             Ask::CompletePrompt { name } => self.method_target(
                 upstream,
                 Method::CompletionComplete.as_str(),
@@ -306,17 +352,31 @@ impl Pdp {
             ),
             Ask::Resource { method, uri } => {
                 let parts = canonical(uri)?;
-                self.method_target(upstream, method.as_str(), ResourceKind::McpResource, ResourceFacts::Uri(parts))
+                self.method_target(
+                    upstream,
+                    method.as_str(),
+                    ResourceKind::McpResource,
+                    ResourceFacts::Uri(parts),
+                )
             }
-            Ask::Template { method, uri_template } => self.method_target(
+            Ask::Template {
+                method,
+                uri_template,
+            } => self.method_target(
                 upstream,
                 method.as_str(),
                 ResourceKind::ResourceTemplate,
                 ResourceFacts::Uri(template_parts(uri_template)?),
             ),
-            Ask::Task { method, id: Some(id) } => {
-                self.method_target(upstream, method.as_str(), ResourceKind::Task, ResourceFacts::Task(id))
-            }
+            Ask::Task {
+                method,
+                id: Some(id),
+            } => self.method_target(
+                upstream,
+                method.as_str(),
+                ResourceKind::Task,
+                ResourceFacts::Task(id),
+            ),
             Ask::ServerRequest { method } => {
                 let action = match method {
                     Method::SamplingCreateMessage => "sampling",
@@ -324,11 +384,19 @@ impl Pdp {
                     Method::RootsList => "roots",
                     _ => return Err(Authorization::Denied),
                 };
-                self.method_target(upstream, action, ResourceKind::Server, ResourceFacts::Server)
+                self.method_target(
+                    upstream,
+                    action,
+                    ResourceKind::Server,
+                    ResourceFacts::Server,
+                )
             }
-            Ask::Task { method, id: None } | Ask::Server { method } => {
-                self.method_target(upstream, method.as_str(), ResourceKind::Server, ResourceFacts::Server)
-            }
+            Ask::Task { method, id: None } | Ask::Server { method } => self.method_target(
+                upstream,
+                method.as_str(),
+                ResourceKind::Server,
+                ResourceFacts::Server,
+            ),
         }
     }
 
@@ -351,20 +419,34 @@ impl Pdp {
                 kind,
             },
             item: facts.item().unwrap_or_default(),
-            action: self.base.lineages.get(place as usize).ok_or(Authorization::Denied)?,
+            action: self
+                .base
+                .lineages
+                .get(place as usize)
+                .ok_or(Authorization::Denied)?,
             resource: TargetResource::Make(facts),
             arguments: None,
         })
     }
 
     fn tool_target(&self, upstream: u32, name: &str) -> Result<Target<'_>, Authorization> {
-        let tools = self.upstreams.get(upstream as usize).and_then(|state| state.tools.as_ref());
-        let tool = tools.and_then(|tools| tools.get(name)).ok_or(Authorization::CatalogueUnknown)?;
-        let arguments = tool.arguments.as_ref().map_err(|_| Authorization::ToolClosed)?;
+        let tools = self
+            .upstreams
+            .get(upstream as usize)
+            .and_then(|state| state.tools.as_ref());
+        let tool = tools
+            .and_then(|tools| tools.get(name))
+            .ok_or(Authorization::CatalogueUnknown)?;
+        let arguments = tool
+            .arguments
+            .as_ref()
+            .map_err(|_| Authorization::ToolClosed)?;
         Ok(Target {
             key: TargetKey {
                 upstream,
-                action: u32::try_from(ACTIONS.len()).unwrap_or(u32::MAX).saturating_add(tool.place),
+                action: u32::try_from(ACTIONS.len())
+                    .unwrap_or(u32::MAX)
+                    .saturating_add(tool.place),
                 kind: ResourceKind::Tool,
             },
             item: "",
@@ -374,7 +456,11 @@ impl Pdp {
         })
     }
 
-    fn slice(&self, principal: &Principal, target: &Target<'_>) -> Result<Arc<Slice<Decision>>, SliceError> {
+    fn slice(
+        &self,
+        principal: &Principal,
+        target: &Target<'_>,
+    ) -> Result<Arc<Slice<Decision>>, SliceError> {
         let key = SliceKeyRef {
             principal: principal.digest(),
             target: target.key,
@@ -393,21 +479,41 @@ impl Pdp {
         Ok(slice)
     }
 
-    fn build_slice(&self, principal: &Principal, target: &Target<'_>) -> Result<Slice<Decision>, SliceError> {
+    fn build_slice(
+        &self,
+        principal: &Principal,
+        target: &Target<'_>,
+    ) -> Result<Slice<Decision>, SliceError> {
         let base = &*self.base;
-        let caller = entities::principal(&base.types, &base.parts.attributes, &base.operator, principal)
-            .map_err(|_| SliceError)?;
+        let caller = entities::principal(
+            &base.types,
+            &base.parts.attributes,
+            &base.operator,
+            principal,
+        )
+        .map_err(|_| SliceError)?;
         let made;
         let resource = match &target.resource {
             TargetResource::Ready(placed) => *placed,
             TargetResource::Make(facts) => {
-                let state = self.upstreams.get(target.key.upstream as usize).ok_or(SliceError)?;
-                made = entities::resource(&base.types, &base.parts.labels, &state.name, target.key.kind, facts)
-                    .map_err(|_| SliceError)?;
+                let state = self
+                    .upstreams
+                    .get(target.key.upstream as usize)
+                    .ok_or(SliceError)?;
+                made = entities::resource(
+                    &base.types,
+                    &base.parts.labels,
+                    &state.name,
+                    target.key.kind,
+                    facts,
+                )
+                .map_err(|_| SliceError)?;
                 &made
             }
         };
-        let matching = base.index.matching(&base.policies, &caller, target.action, resource);
+        let matching = base
+            .index
+            .matching(&base.policies, &caller, target.action, resource);
         let action = Entity::new_no_attrs(
             target.action.uid.clone(),
             target.action.ancestors.iter().cloned().collect(),
@@ -443,7 +549,11 @@ impl Pdp {
         if let Some(program) = self.programs.get(&key) {
             return Ok(program);
         }
-        let program = Arc::new(Program::new(&self.base.policies, &key.policies, target.arguments)?);
+        let program = Arc::new(Program::new(
+            &self.base.policies,
+            &key.policies,
+            target.arguments,
+        )?);
         self.programs.insert(key, Arc::clone(&program));
         Ok(program)
     }
@@ -452,9 +562,17 @@ impl Pdp {
         let failed = !tally.errors.is_empty();
         let allow = tally.cedar_allows() && !failed;
         // A permit does not determine a refusal.
-        let reasons = if tally.cedar_allows() && failed { &[] } else { tally.reasons() };
+        let reasons = if tally.cedar_allows() && failed {
+            &[]
+        } else {
+            tally.reasons()
+        };
         let policies = self.ids(reasons);
-        let advice = if tally.forbids.is_empty() { None } else { self.advice(&tally.forbids) };
+        let advice = if tally.forbids.is_empty() {
+            None
+        } else {
+            self.advice(&tally.forbids)
+        };
         Decision {
             effect: if allow { Effect::Allow } else { Effect::Deny },
             policies,
@@ -469,14 +587,20 @@ impl Pdp {
             return Arc::clone(&self.none);
         }
         let policy = |place: &u32| self.base.policies.get(*place as usize);
-        let mut ids: Vec<Arc<str>> = places.iter().filter_map(policy).map(|policy| Arc::clone(&policy.entry.id)).collect();
+        let mut ids: Vec<Arc<str>> = places
+            .iter()
+            .filter_map(policy)
+            .map(|policy| Arc::clone(&policy.entry.id))
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         ids.into()
     }
 
     fn advice(&self, forbids: &[u32]) -> Option<Arc<str>> {
-        let policies = forbids.iter().filter_map(|place| self.base.policies.get(*place as usize));
+        let policies = forbids
+            .iter()
+            .filter_map(|place| self.base.policies.get(*place as usize));
         let first = policies
             .filter_map(|policy| Some((&policy.entry.id, policy.entry.advice.as_ref()?)))
             .min();
@@ -497,7 +621,10 @@ impl Pdp {
 impl Base {
     fn new(types: Types, parts: PdpParts, policies: Vec<Compiled>, operator: Entities) -> Self {
         let uids = |ids: &[&'static str]| -> Vec<EntityUid> {
-            actions::ancestors(ids).into_iter().map(|id| types.action_uid(id)).collect()
+            actions::ancestors(ids)
+                .into_iter()
+                .map(|id| types.action_uid(id))
+                .collect()
         };
         let lineages = ACTIONS
             .iter()
@@ -509,7 +636,10 @@ impl Base {
         let tool_groups = uids(&[TOOLS_CALL]);
         Self {
             index: ScopeIndex::new(&policies),
-            methods: (0_u32..).zip(ACTIONS).map(|(place, action)| (action.id, place)).collect(),
+            methods: (0_u32..)
+                .zip(ACTIONS)
+                .map(|(place, action)| (action.id, place))
+                .collect(),
             lineages,
             tool_groups,
             types,
@@ -521,7 +651,11 @@ impl Base {
 }
 
 /// The operator's entities, and all actions that policies can name.
-fn operator(subject: Subject<'_>, policies: &[Compiled], parts: &PdpParts) -> Result<Entities, Finding> {
+fn operator(
+    subject: Subject<'_>,
+    policies: &[Compiled],
+    parts: &PdpParts,
+) -> Result<Entities, Finding> {
     let named: std::collections::BTreeSet<&str> = policies
         .iter()
         .flat_map(|policy| validation::named_tools(subject.types, policy))
@@ -538,7 +672,10 @@ fn operator(subject: Subject<'_>, policies: &[Compiled], parts: &PdpParts) -> Re
 
 /// Upstream names are parts of ids that are split at the first `/`.
 fn upstream_names(parts: &PdpParts) -> Vec<Finding> {
-    let invalid = parts.upstreams.iter().filter(|(name, _)| name.is_empty() || name.contains('/'));
+    let invalid = parts
+        .upstreams
+        .iter()
+        .filter(|(name, _)| name.is_empty() || name.contains('/'));
     invalid
         .map(|(name, _)| {
             Finding::new(
@@ -568,7 +705,12 @@ fn snapshot_hash(base: &Base, upstreams: &[UpstreamState]) -> [u8; 32] {
     field(format!("{GROUPS:?} {ACTIONS:?}").as_bytes());
     for state in upstreams {
         field(state.name.as_bytes());
-        field(state.tools.as_ref().map_or(&[], |tools| tools.catalogue.hash()));
+        field(
+            state
+                .tools
+                .as_ref()
+                .map_or(&[], |tools| tools.catalogue.hash()),
+        );
     }
     let mut out = [0; 32];
     for (to, from) in out.iter_mut().zip(hash.finish().as_ref()) {
@@ -579,9 +721,12 @@ fn snapshot_hash(base: &Base, upstreams: &[UpstreamState]) -> [u8; 32] {
 
 /// Takes a canonical URI apart; refuses others.
 fn canonical(uri: &str) -> Result<UriParts<'_>, Authorization> {
-    let canonical = doorward_message::uri::canonical(uri).map_err(|_| Authorization::UriNotCanonical)?;
+    let canonical =
+        doorward_message::uri::canonical(uri).map_err(|_| Authorization::UriNotCanonical)?;
     let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
-    let hierarchy = rest.split_once('?').map_or(rest, |(hierarchy, _)| hierarchy);
+    let hierarchy = rest
+        .split_once('?')
+        .map_or(rest, |(hierarchy, _)| hierarchy);
     let (host, path) = match hierarchy.strip_prefix("//") {
         Some(hierarchy) => {
             let at = hierarchy.find('/').unwrap_or(hierarchy.len());
@@ -600,7 +745,8 @@ fn canonical(uri: &str) -> Result<UriParts<'_>, Authorization> {
 
 /// A template is text that only the server expands; it is never read itself, so only its fixed beginning is taken apart.
 fn template_parts(template: &str) -> Result<UriParts<'_>, Authorization> {
-    doorward_message::uri::canonical_template(template).map_err(|_| Authorization::UriNotCanonical)?;
+    doorward_message::uri::canonical_template(template)
+        .map_err(|_| Authorization::UriNotCanonical)?;
     let fixed = template.split('{').next().unwrap_or_default();
     Ok(UriParts {
         uri: template,
@@ -625,10 +771,16 @@ impl BoundPdp {
         &self.pdp
     }
 
-    fn find<'a>(&'a self, ask: &Ask<'a>) -> Result<(Target<'a>, Arc<Slice<Decision>>), Authorization> {
+    fn find<'a>(
+        &'a self,
+        ask: &Ask<'a>,
+    ) -> Result<(Target<'a>, Arc<Slice<Decision>>), Authorization> {
         let upstream = self.upstream.ok_or(Authorization::CatalogueUnknown)?;
         let target = self.pdp.target(upstream, ask)?;
-        let slice = self.pdp.slice(&self.principal, &target).map_err(|_| Authorization::PolicyError)?;
+        let slice = self
+            .pdp
+            .slice(&self.principal, &target)
+            .map_err(|_| Authorization::PolicyError)?;
         Ok((target, slice))
     }
 }
@@ -664,7 +816,10 @@ impl Decider for BoundPdp {
     }
 
     fn may_list(&self, ask: &Ask<'_>) -> bool {
-        self.find(ask)
-            .is_ok_and(|(_, slice)| slice.may_allow(&self.facts, &self.principal).unwrap_or(false))
+        self.find(ask).is_ok_and(|(_, slice)| {
+            slice
+                .may_allow(&self.facts, &self.principal)
+                .unwrap_or(false)
+        })
     }
 }

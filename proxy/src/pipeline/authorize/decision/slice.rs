@@ -8,7 +8,8 @@
 use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{
-    Authorizer, Context, Decision as CedarDecision, Effect, Entities, Entity, EntityUid, PolicySet, Request, pst,
+    Authorizer, Context, Decision as CedarDecision, Effect, Entities, Entity, EntityUid, PolicySet,
+    Request, pst,
 };
 
 use super::{
@@ -68,7 +69,12 @@ pub(crate) struct Triple {
     pub(crate) resource: EntityUid,
 }
 
-fn run(set: &PolicySet, triple: &Triple, entities: &Entities, context: Context) -> Result<Tally, SliceError> {
+fn run(
+    set: &PolicySet,
+    triple: &Triple,
+    entities: &Entities,
+    context: Context,
+) -> Result<Tally, SliceError> {
     let request = Request::new(
         triple.principal.clone(),
         triple.action.clone(),
@@ -149,7 +155,11 @@ impl Program {
 }
 
 impl ListProgram {
-    fn new(policies: &[Compiled], places: &[u32], arguments: Option<&RecordType>) -> Result<Self, SliceError> {
+    fn new(
+        policies: &[Compiled],
+        places: &[u32],
+        arguments: Option<&RecordType>,
+    ) -> Result<Self, SliceError> {
         let mut program = Self {
             set: PolicySet::new(),
             needs: ContextNeeds::default(),
@@ -161,7 +171,10 @@ impl ListProgram {
             if !policy.needs.reads_unknown() {
                 program.exact.push(place);
                 program.needs.merge(&policy.needs);
-                program.set.add(policy.bare.clone()).map_err(|_| SliceError)?;
+                program
+                    .set
+                    .add(policy.bare.clone())
+                    .map_err(|_| SliceError)?;
                 continue;
             }
             let clauses = bounded(&policy.clauses, policy.effect, arguments);
@@ -177,7 +190,11 @@ impl ListProgram {
 }
 
 /// Conditions of a permit become weaker, those of a forbid stronger.
-fn bounded(clauses: &[pst::Clause], effect: Effect, arguments: Option<&RecordType>) -> Vec<pst::Clause> {
+fn bounded(
+    clauses: &[pst::Clause],
+    effect: Effect,
+    arguments: Option<&RecordType>,
+) -> Vec<pst::Clause> {
     let upper = |expr| approximate::upper(expr, arguments);
     let lower = |expr| approximate::lower(expr, arguments);
     clauses
@@ -230,8 +247,12 @@ pub(crate) struct SliceEntities<'a> {
 impl SliceEntities<'_> {
     /// Principal, action, resource, and what the policies name. Attributes hold no entities, so nothing else can be
     /// reached.
-    fn collect<'b>(&self, literals: impl Iterator<Item = &'b EntityUid>) -> Result<Entities, SliceError> {
-        let mut seen: std::collections::HashSet<EntityUid> = self.own.iter().map(|entity| entity.uid()).collect();
+    fn collect<'b>(
+        &self,
+        literals: impl Iterator<Item = &'b EntityUid>,
+    ) -> Result<Entities, SliceError> {
+        let mut seen: std::collections::HashSet<EntityUid> =
+            self.own.iter().map(|entity| entity.uid()).collect();
         let mut all: Vec<Entity> = self.own.iter().map(|entity| (*entity).clone()).collect();
         for uid in literals {
             if !seen.contains(uid)
@@ -278,7 +299,12 @@ impl<D> Slice<D> {
             let program = Program::new(policies, &bound, None)?;
             let entities = entities.collect(program.literals.iter())?;
             let context = context::scopes_only(principal);
-            fixed.add(&run(&program.set, &triple, &entities, context.map_err(|_| SliceError)?)?);
+            fixed.add(&run(
+                &program.set,
+                &triple,
+                &entities,
+                context.map_err(|_| SliceError)?,
+            )?);
         }
         if dynamic.is_empty() {
             return Ok(Self {
@@ -322,7 +348,11 @@ impl<D> Slice<D> {
     }
 
     /// Whether some arguments, and an approval, could make the answer an allow. `false` is certain; `true` is not.
-    pub(crate) fn may_allow(&self, facts: &Facts, principal: &Principal) -> Result<bool, SliceError> {
+    pub(crate) fn may_allow(
+        &self,
+        facts: &Facts,
+        principal: &Principal,
+    ) -> Result<bool, SliceError> {
         let certain = |tally: &Tally| tally.errors.is_empty() && tally.cedar_allows();
         let Some(dynamic) = &self.dynamic else {
             return Ok(certain(&self.fixed));
@@ -346,7 +376,8 @@ impl<D> Slice<D> {
                 certain(&all)
             }
             Some(list) => {
-                let failed = |places: &[u32]| tally.errors.iter().any(|place| places.contains(place));
+                let failed =
+                    |places: &[u32]| tally.errors.iter().any(|place| places.contains(place));
                 let possible = !self.fixed.permits.is_empty()
                     || !tally.permits.is_empty()
                     || failed(&list.bounded_permits);

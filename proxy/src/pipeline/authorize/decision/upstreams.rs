@@ -49,7 +49,11 @@ pub(crate) struct Typing<'a> {
 }
 
 impl KnownTools {
-    pub(crate) fn new(typing: Typing<'_>, upstream: &str, catalogue: Arc<Catalogue>) -> Result<Self, EntityError> {
+    pub(crate) fn new(
+        typing: Typing<'_>,
+        upstream: &str,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<Self, EntityError> {
         let reading: Vec<_> = typing
             .policies
             .iter()
@@ -94,7 +98,8 @@ impl ToolState {
             ancestors: typing.tool_groups.to_vec(),
         };
         let facts = ResourceFacts::Tool(&tool.name, &tool.claimed);
-        let resource = entities::resource(types, typing.labels, upstream, ResourceKind::Tool, &facts)?;
+        let resource =
+            entities::resource(types, typing.labels, upstream, ResourceKind::Tool, &facts)?;
         let arguments = type_of(typing, reading, &id, &action, &resource, tool);
         Ok(Self {
             place,

@@ -10,7 +10,9 @@ use super::{
     report::{CaseReport, Mismatch},
     world::{CaseRow, ContextRow, Expect, World},
 };
-use crate::model::{Arguments, Ask, Decider, Decision, Facts, Rejection, Transport, rejection::Authorization};
+use crate::model::{
+    Arguments, Ask, Decider, Decision, Facts, Rejection, Transport, rejection::Authorization,
+};
 
 /// Monday, 2026-11-23, 00:00 UTC: the week in which `at` lies.
 const MONDAY: i64 = 1_795_392_000;
@@ -26,7 +28,9 @@ pub(super) fn run(world: &World, case: &CaseRow) -> Result<CaseReport, CaseProbl
         (None, [only]) => only,
         _ => return Err(CaseProblem::Upstream),
     };
-    let bound = world.pdp.bind(Arc::clone(principal), facts(&case.context)?, upstream);
+    let bound = world
+        .pdp
+        .bind(Arc::clone(principal), facts(&case.context)?, upstream);
     let document = match &case.arguments {
         None => None,
         Some(value) => Some(
@@ -57,10 +61,22 @@ fn method_of(action: &str) -> Method {
     }
 }
 
-fn ask<'a>(case: &'a CaseRow, method: Option<&'a Method>, arguments: Arguments<'a>) -> Result<Ask<'a>, CaseProblem> {
+fn ask<'a>(
+    case: &'a CaseRow,
+    method: Option<&'a Method>,
+    arguments: Arguments<'a>,
+) -> Result<Ask<'a>, CaseProblem> {
     let method_or = |default: &'static Method| method.unwrap_or(default);
-    match (&case.tool, &case.prompt, &case.resource, &case.template, &case.task) {
-        (Some(name), None, None, None, None) if method.is_none() => Ok(Ask::CallTool { name, arguments }),
+    match (
+        &case.tool,
+        &case.prompt,
+        &case.resource,
+        &case.template,
+        &case.task,
+    ) {
+        (Some(name), None, None, None, None) if method.is_none() => {
+            Ok(Ask::CallTool { name, arguments })
+        }
         (None, Some(name), None, None, None) => match method {
             None => Ok(Ask::GetPrompt { name, arguments }),
             Some(Method::CompletionComplete) => Ok(Ask::CompletePrompt { name }),
@@ -79,9 +95,11 @@ fn ask<'a>(case: &'a CaseRow, method: Option<&'a Method>, arguments: Arguments<'
             id: Some(id),
         }),
         (None, None, None, None, None) => match method {
-            Some(method @ (Method::SamplingCreateMessage | Method::ElicitationCreate | Method::RootsList)) => {
-                Ok(Ask::ServerRequest { method })
-            }
+            Some(
+                method @ (Method::SamplingCreateMessage
+                | Method::ElicitationCreate
+                | Method::RootsList),
+            ) => Ok(Ask::ServerRequest { method }),
             Some(method) => Ok(Ask::Server { method }),
             None => Err(CaseProblem::Ask),
         },
@@ -120,7 +138,11 @@ fn moment(at: &str) -> Option<i64> {
     let (day, clock) = at.split_once(' ')?;
     let (hour, minute) = clock.split_once(':')?;
     let day = (0_i64..).zip(DAYS).find(|(_, name)| *name == day)?.0;
-    let part = |text: &str, below: i64| text.parse::<i64>().ok().filter(|value| (0..below).contains(value));
+    let part = |text: &str, below: i64| {
+        text.parse::<i64>()
+            .ok()
+            .filter(|value| (0..below).contains(value))
+    };
     Some(MONDAY + day * 86_400 + part(hour, 24)? * 3_600 + part(minute, 60)? * 60)
 }
 
@@ -137,7 +159,9 @@ fn compare(case: &CaseRow, decision: &Decision, listed: Option<bool>) -> Vec<Mis
         })
     };
     if differs(&case.policies, &decision.policies) {
-        mismatches.push(Mismatch::Policies(case.policies.clone().unwrap_or_default()));
+        mismatches.push(Mismatch::Policies(
+            case.policies.clone().unwrap_or_default(),
+        ));
     }
     // A policy that fails is never expected by silence.
     let errors = Some(case.errors.clone().unwrap_or_default());
@@ -145,7 +169,9 @@ fn compare(case: &CaseRow, decision: &Decision, listed: Option<bool>) -> Vec<Mis
         mismatches.push(Mismatch::Errors(errors.unwrap_or_default()));
     }
     let refusal = decision.refusal.map(code);
-    if case.refusal.is_some() && case.refusal.as_deref() != refusal || case.refusal.is_none() && refusal.is_some() {
+    if case.refusal.is_some() && case.refusal.as_deref() != refusal
+        || case.refusal.is_none() && refusal.is_some()
+    {
         mismatches.push(Mismatch::Refusal(case.refusal.clone()));
     }
     if let (Some(expected), Some(got)) = (case.listed, listed)

@@ -65,7 +65,9 @@ impl CaseReport {
         let effect = if decision.is_allow() { "allow" } else { "deny" };
         match decision.refusal {
             Some(reason) => format!("{effect} {}", code(reason)),
-            None if !decision.errors.is_empty() => format!("{effect} (failed: {})", decision.errors.join(", ")),
+            None if !decision.errors.is_empty() => {
+                format!("{effect} (failed: {})", decision.errors.join(", "))
+            }
             None if decision.policies.is_empty() => format!("{effect} (no policy)"),
             None => format!("{effect} {}", decision.policies.join(", ")),
         }
@@ -86,7 +88,12 @@ impl TableReport {
 
 impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.cases.iter().map(|case| case.name.chars().count()).max().unwrap_or(0);
+        let width = self
+            .cases
+            .iter()
+            .map(|case| case.name.chars().count())
+            .max()
+            .unwrap_or(0);
         writeln!(f, "{}", self.file)?;
         for case in &self.cases {
             let mark = if case.holds() { "ok  " } else { "FAIL" };
@@ -96,6 +103,11 @@ impl fmt::Display for TableReport {
                 writeln!(f, "        {mismatch}")?;
             }
         }
-        write!(f, "  {} cases, {} failed", self.cases.len(), self.failures())
+        write!(
+            f,
+            "  {} cases, {} failed",
+            self.cases.len(),
+            self.failures()
+        )
     }
 }

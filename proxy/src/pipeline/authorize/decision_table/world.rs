@@ -10,9 +10,7 @@ use crate::{
     catalogue::{Catalogue, CatalogueBuilder},
     model::{Attribute, Principal, PrincipalKind, principal::PrincipalParts},
     pipeline::authorize::{
-        Findings, Labels, Pdp, PdpParts,
-        policy_store::PolicyFiles,
-        schema::PrincipalAttributes,
+        Findings, Labels, Pdp, PdpParts, policy_store::PolicyFiles, schema::PrincipalAttributes,
     },
 };
 
@@ -161,7 +159,11 @@ fn catalogue(name: &str, row: &UpstreamRow) -> Result<Arc<Catalogue>, WorldError
     let mut builder = CatalogueBuilder::default();
     builder.tools_page(document.root());
     let catalogue = builder.build();
-    if catalogue.dropped().is_empty() { Ok(Arc::new(catalogue)) } else { Err(invalid()) }
+    if catalogue.dropped().is_empty() {
+        Ok(Arc::new(catalogue))
+    } else {
+        Err(invalid())
+    }
 }
 
 impl PrincipalRow {
@@ -197,7 +199,9 @@ impl AttributeRow {
             Self::Bool(flag) => Attribute::Bool(*flag),
             Self::Long(number) => Attribute::Long(*number),
             Self::String(text) => Attribute::String(text.as_str().into()),
-            Self::Strings(items) => Attribute::Strings(items.iter().map(|item| item.as_str().into()).collect()),
+            Self::Strings(items) => {
+                Attribute::Strings(items.iter().map(|item| item.as_str().into()).collect())
+            }
         }
     }
 }

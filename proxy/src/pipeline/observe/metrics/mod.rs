@@ -334,6 +334,17 @@ impl Metrics {
             .with(ReasonLabels { reason }, |counter| counter.add(1));
     }
 
+    /// Parts of a message were masked.
+    pub fn redacted(&self, detector: &str, count: u64) {
+        let detector = self.names.id(detector);
+        let labels = MaskingLabels {
+            detector,
+            direction: "response",
+        };
+        self.masking_redactions
+            .with(labels, |counter| counter.add(count));
+    }
+
     /// A reload took effect, or not.
     pub fn reloaded(&self, success: bool) {
         self.last_reload_success

@@ -129,9 +129,8 @@ async fn edges_of_the_leeway_are_accepted() {
         ),
     ] {
         let token = setup.signer.token(&claims);
-        present(&setup.authenticator, &token)
-            .await
-            .expect(&claims.to_string());
+        let answer = present(&setup.authenticator, &token).await;
+        assert!(answer.is_ok(), "{claims}: {answer:?}");
     }
 }
 
@@ -262,7 +261,7 @@ async fn what_is_no_compact_jws_is_refused() {
         format!("{header}..{signature}"),
         format!(".{payload}.{signature}"),
         format!("{good}.{header}.{payload}"),
-        vec!["YQ"; 10].join("."),
+        ["YQ"; 10].join("."),
         format!("{header}=.{payload}.{signature}"),
         format!("{}.{payload}.{signature}", b64("not json")),
         format!("{}.{payload}.{signature}", b64(b"\xff\xfe{}")),

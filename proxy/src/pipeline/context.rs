@@ -1,0 +1,369 @@
+//! What one message carries along the way besides its proofs: who, where, when, and what has been recorded of it.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use doorward_message::{Id, Message, MessageKind, Method, Revision};
+
+use super::{
+    accept::Accepted,
+    admit::{
+        Admitted,
+        admission::{ActiveSession, Caller},
+    },
+    arrival::Arrival,
+    authorize::enforcement::{Permitted, Verdict, authorize},
+    dispatch::{
+        Server,
+        keeper::fetch_within,
+        upstream::{Reply, ReplyBody},
+    },
+    door::Door,
+    filter::{Expected, Screen},
+    observe::Observer,
+    observe::audit::record::{Target, TargetKind},
+    snapshot::{Route, Snapshot},
+};
+use crate::model::{
+    Ask, ClientCapabilities, Decider, Decision, DecisionId, Dropped, Facts, Fault, Rejection, Tally,
+};
+
+/// One downstream peer: how its body is read and how it is noticed that it went away.
+#[async_trait::async_trait]
+pub trait Downstream: Send {
+    /// Reads the whole body, within `bytes_max`.
+    async fn body(&mut self, bytes_max: usize) -> Result<Bytes, Stop>;
+
+    /// Resolves when the peer has gone.
+    async fn gone(&mut self);
+}
+
+/// Why a message went no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Refused by design; with the id to echo.
+    Refused(Rejection, Option<Id>),
+    /// Something broke; with the id to echo.
+    Broken(Fault, Option<Id>),
+}
+
+impl Stop {
+    /// The same with the id to echo.
+    #[must_use]
+    pub fn with_id(self, id: Option<Id>) -> Self {
+        match self {
+            Self::Refused(rejection, None) => Self::Refused(rejection, id),
+            Self::Broken(fault, None) => Self::Broken(fault, id),
+            known => known,
+        }
+    }
+}
+
+impl<R: Into<Rejection>> From<R> for Stop {
+    fn from(rejection: R) -> Self {
+        Self::Refused(rejection.into(), None)
+    }
+}
+
+impl From<super::accept::message::Refused> for Stop {
+    fn from(refused: super::accept::message::Refused) -> Self {
+        Self::Refused(refused.rejection, refused.id)
+    }
+}
+
+/// One caller at one route, under one snapshot.
+#[derive(Clone)]
+pub struct Context {
+    /// The process.
+    pub door: Arc<Door>,
+    /// The state this message is decided under.
+    pub snapshot: Arc<Snapshot>,
+    /// Where it goes.
+    pub route: Arc<Route>,
+    /// Who sends it.
+    pub caller: Caller,
+    /// The stdio connection it came on.
+    pub connection: Option<u64>,
+}
+
+impl Context {
+    /// The facts of a message.
+    pub fn facts(&self, revision: Revision, in_session: bool) -> Facts {
+        Facts {
+            revision,
+            transport: self.caller.transport,
+            client_address: self.caller.client,
+            time_unix_s: unix_s(),
+            in_session,
+            approved: false,
+        }
+    }
+
+    /// A decider that stays with this snapshot.
+    pub fn pinned(&self, facts: Facts) -> Arc<dyn Decider> {
+        Arc::new(self.snapshot.pdp.bind(
+            Arc::clone(&self.caller.principal),
+            facts,
+            self.route.server.name(),
+        ))
+    }
+
+    /// A decider that asks whatever snapshot is current: for the later messages of a stream.
+    pub fn current(&self, facts: Facts) -> Arc<dyn Decider> {
+        Arc::new(Current {
+            context: self.clone(),
+            facts,
+        })
+    }
+
+    /// This context, once the tools of the upstream are known where the message needs them. A catalogue that cannot be
+    /// had leaves it as it is: the call is then refused.
+    pub async fn with_catalogue(&self, admitted: &Admitted) -> Self {
+        let server = &self.route.server;
+        let message = &admitted.accepted().message;
+        let known = self.snapshot.pdp.catalogue(server.name());
+        if message.method() != Some(&Method::ToolsCall) {
+            return self.clone();
+        }
+        if let Some(catalogue) = known {
+            if message
+                .name()
+                .is_some_and(|name| catalogue.tool(name).is_none())
+            {
+                server.stale.notify_one();
+            }
+            return self.clone();
+        }
+        let session = admitted.session();
+        let revision = admitted.accepted().revision;
+        let upstream_session = session.and_then(|session| session.state.upstream_session.clone());
+        let limits = &self.snapshot.base.upstream_limits;
+        let fetched = fetch_within(
+            &self.door,
+            server,
+            limits,
+            revision,
+            upstream_session,
+            admitted.owner(),
+        );
+        if let Err(error) = fetched.await {
+            tracing::warn!(upstream = %server.name(), %error, "the catalogue could not be fetched for a call");
+        }
+        Self {
+            snapshot: self.door.snapshot(),
+            ..self.clone()
+        }
+    }
+
+    /// The screen for the answer to a permitted message.
+    pub fn screen(&self, permitted: &Permitted, reply: &Reply) -> Screen {
+        let admitted = permitted.admitted();
+        let accepted = admitted.accepted();
+        let message = &accepted.message;
+        let session = admitted.session();
+        let declared = match message.method() {
+            Some(Method::Initialize) => message
+                .params()
+                .and_then(|params| params.get("capabilities")),
+            _ => None,
+        };
+        let expected = Expected {
+            id: message.id().cloned(),
+            method: message.method().cloned(),
+            revision: accepted.revision,
+            progress_token: message.progress_token().map(|token| token.raw_str().into()),
+            wants_logs: message
+                .meta()
+                .is_some_and(|meta| meta.get(LOG_LEVEL).is_some()),
+            capabilities: accepted
+                .capabilities
+                .or(session.map(|session| session.state.client))
+                .unwrap_or_else(|| ClientCapabilities::read(declared)),
+            session: session.map(|session| Arc::clone(&session.state)),
+        };
+        let decider = match reply.body {
+            // Each later message of a stream is decided under what is then current.
+            ReplyBody::Stream(_) => self.current(self.facts(accepted.revision, session.is_some())),
+            _ => Arc::clone(permitted.decider()),
+        };
+        self.screen_with(expected, decider)
+    }
+
+    /// The screen for what an upstream sends outside any request.
+    pub fn open_screen(&self, session: &ActiveSession) -> Screen {
+        let revision = session.state.revision;
+        let expected = Expected {
+            id: None,
+            method: None,
+            revision,
+            progress_token: None,
+            wants_logs: true,
+            capabilities: session.state.client,
+            session: Some(Arc::clone(&session.state)),
+        };
+        self.screen_with(expected, self.current(self.facts(revision, true)))
+    }
+
+    fn screen_with(&self, expected: Expected, decider: Arc<dyn Decider>) -> Screen {
+        let base = &self.snapshot.base;
+        let tally = Arc::new(RouteTally {
+            observer: self.door.observer.clone(),
+            server: Arc::clone(&self.route.server),
+        });
+        Screen::new(
+            expected,
+            decider,
+            base.masking.clone(),
+            Arc::clone(&base.upstream_limits),
+            tally,
+        )
+    }
+
+    /// Forgets a session that has ended at the upstream.
+    pub fn end_session(&self, session: &ActiveSession) {
+        if let Some(id) = &session.id {
+            // Somebody else may have ended it meanwhile: it is gone either way.
+            let _ = self.door.sessions.end(
+                id.as_bytes(),
+                &self.caller.principal,
+                &self.route.path,
+                unix_now(),
+            );
+        }
+    }
+
+    /// Asks policy.
+    pub fn authorize(&self, admitted: Admitted) -> Verdict {
+        let facts = self.facts(admitted.accepted().revision, admitted.session().is_some());
+        let table = admitted
+            .accepted()
+            .message
+            .name()
+            .filter(|_| admitted.accepted().message.method() == Some(&Method::ToolsCall))
+            .and_then(|name| {
+                self.snapshot
+                    .pdp
+                    .catalogue(self.route.server.name())?
+                    .tool(name)
+            })
+            .map(|tool| &tool.headers);
+        authorize(admitted, self.pinned(facts), table)
+    }
+}
+
+/// `_meta` key by which a modern client asks for log messages.
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+
+/// Counts for one route, and tells its server's keeper about changed lists.
+struct RouteTally {
+    observer: Observer,
+    server: Arc<Server>,
+}
+
+impl Tally for RouteTally {
+    fn dropped(&self, reason: Dropped) {
+        self.observer.metrics().upstream_dropped(reason.as_str());
+    }
+
+    fn redacted(&self, detector: &'static str, count: usize) {
+        self.observer.metrics().redacted(detector, count as u64);
+    }
+
+    fn list_changed(&self) {
+        self.server.stale.notify_one();
+    }
+}
+
+struct Current {
+    context: Context,
+    facts: Facts,
+}
+
+impl Current {
+    fn bound(&self) -> impl Decider {
+        let facts = Facts {
+            time_unix_s: unix_s(),
+            ..self.facts.clone()
+        };
+        let principal = Arc::clone(&self.context.caller.principal);
+        self.context
+            .door
+            .snapshot()
+            .pdp
+            .bind(principal, facts, self.context.route.server.name())
+    }
+}
+
+impl Decider for Current {
+    fn decide(&self, ask: &Ask<'_>) -> Decision {
+        self.bound().decide(ask)
+    }
+
+    fn may_list(&self, ask: &Ask<'_>) -> bool {
+        self.bound().may_list(ask)
+    }
+}
+
+/// Now, in seconds since the Unix epoch.
+pub fn unix_s() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|time| i64::try_from(time.as_secs()).ok())
+        .unwrap_or(0)
+}
+
+/// Now, in whole seconds since the Unix epoch.
+pub fn unix_now() -> u64 {
+    u64::try_from(unix_s()).unwrap_or_default()
+}
+
+/// What a message is about, for its records.
+pub fn target(message: &Message) -> Option<Target> {
+    let method = message.method()?;
+    let (kind, name) = match method {
+        Method::ToolsCall => (TargetKind::Tool, message.name()?),
+        Method::PromptsGet => (TargetKind::Prompt, message.name()?),
+        Method::CompletionComplete => match (message.name(), message.uri()) {
+            (Some(name), _) => (TargetKind::Prompt, name),
+            (None, uri) => (TargetKind::Template, uri?),
+        },
+        _ => match (message.uri(), message.task_id()) {
+            (Some(uri), _) => (TargetKind::Resource, uri),
+            (None, task) => (TargetKind::Task, task?),
+        },
+    };
+    Some(Target {
+        kind,
+        name: name.into(),
+    })
+}
+
+/// Adds what the message itself tells to its records.
+pub fn describe(arrival: &mut Arrival, accepted: &Accepted, revision: Revision) {
+    let message = &accepted.message;
+    arrival.trace(message);
+    let method = match message.kind() {
+        MessageKind::Request | MessageKind::Notification => message.method().map(Method::as_str),
+        MessageKind::Response | MessageKind::ErrorResponse => Some("response"),
+    };
+    arrival.describe(
+        revision.as_str(),
+        method,
+        target(message),
+        message.id().map(Id::raw),
+    );
+}
+
+/// The decision id of a message that is refused before it has one.
+pub fn decision_id() -> DecisionId {
+    super::observe::random::decision_id()
+}
+
+/// When something happened, for durations.
+pub fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,338 @@
+//! An upstream that speaks Streamable HTTP: HTTP/1.1 or HTTP/2, cleartext or TLS, TCP or a unix socket.
+//!
+//! Builds on pingora's connector for pools and codecs. The request's header lines are made from scratch: what a client
+//! sends reaches the upstream only where [`super::Outgoing`] names it (threats: hop-by-hop nomination, credential
+//! override). The answer's raw head passes the same strict check as a client's.
+
+mod body;
+mod peer;
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use ::http::{HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use pingora::{
+    ErrorType, connectors::http::Connector, protocols::http::client::HttpSession,
+    upstreams::peer::HttpPeer,
+};
+
+use self::body::{EventBody, read_whole};
+pub use self::peer::{Address, PeerError, Peers, TlsFiles};
+use super::{Outgoing, Reply, ReplyBody};
+use crate::{
+    model::Fault,
+    pipeline::accept::framing::{HeadLimits, check_response},
+};
+
+/// Times and sizes towards one upstream.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    /// Connecting, TLS included.
+    pub connect: Duration,
+    /// From the request's last byte to the answer's head.
+    pub first_byte: Duration,
+    /// Silence within an answer; event streams may be silent for as long as they are open.
+    pub idle: Duration,
+    /// How long a pooled connection may rest.
+    pub pool_idle: Duration,
+}
+
+/// The credential for an upstream, as a complete header line.
+pub struct Credential {
+    /// Header name.
+    pub name: ::http::HeaderName,
+    /// Header value, marked sensitive.
+    pub value: HeaderValue,
+}
+
+/// One HTTP upstream.
+pub struct HttpUpstream {
+    connector: Arc<Connector>,
+    peers: Peers,
+    host: HeaderValue,
+    path: Box<str>,
+    deadlines: Deadlines,
+    message_bytes_max: usize,
+    head_limits: HeadLimits,
+}
+
+impl HttpUpstream {
+    /// An upstream at an address. Connects lazily. `versions` are the highest and lowest HTTP version, where they are
+    /// not left to TLS.
+    ///
+    /// # Errors
+    /// [`PeerError`] where TLS material is unusable or a name to verify is missing.
+    pub fn new(
+        address: Address,
+        tls: Option<&TlsFiles>,
+        deadlines: Deadlines,
+        message_bytes_max: usize,
+        versions: Option<(u8, u8)>,
+    ) -> Result<Self, PeerError> {
+        let host = address.host_header()?;
+        let path = address.path().into();
+        Ok(Self {
+            connector: Arc::new(Connector::new(Some(
+                pingora::connectors::ConnectorOptions::new(512),
+            ))),
+            peers: Peers::new(address, tls, &deadlines, versions)?,
+            host,
+            path,
+            deadlines,
+            message_bytes_max,
+            head_limits: HeadLimits {
+                head_bytes_max: 64 << 10,
+                header_lines_max: 200,
+                target_bytes_max: usize::MAX,
+            },
+        })
+    }
+
+    /// Sends one message and gives the answer, once its head is there.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the upstream; [`Fault::UpstreamConnect`] only where nothing was sent.
+    pub async fn post(
+        &self,
+        outgoing: &Outgoing,
+        credential: Option<&Credential>,
+    ) -> Result<Reply, Fault> {
+        let head = request::post(self, outgoing, credential)?;
+        let exchange = self
+            .exchange(head, Some(&outgoing.body), outgoing.repeatable)
+            .await?;
+        self.reply(exchange).await
+    }
+
+    /// Opens the legacy stream of server messages.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the upstream.
+    pub async fn open_stream(
+        &self,
+        outgoing: &Outgoing,
+        last_event_id: Option<&HeaderValue>,
+        credential: Option<&Credential>,
+    ) -> Result<Reply, Fault> {
+        let head = request::bodiless(self, Method::GET, outgoing, last_event_id, credential)?;
+        let exchange = self.exchange(head, None, true).await?;
+        self.reply(exchange).await
+    }
+
+    /// Ends a legacy session. Gives the upstream's status.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the upstream.
+    pub async fn end_session(
+        &self,
+        outgoing: &Outgoing,
+        credential: Option<&Credential>,
+    ) -> Result<u16, Fault> {
+        let head = request::bodiless(self, Method::DELETE, outgoing, None, credential)?;
+        let mut exchange = self.exchange(head, None, true).await?;
+        let status = status(&exchange.session)?.as_u16();
+        // The body says nothing; the connection is worth keeping where it ends at once.
+        if read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle)
+            .await
+            .is_ok()
+        {
+            self.release(exchange).await;
+        }
+        Ok(status)
+    }
+
+    async fn exchange(
+        &self,
+        head: pingora::http::RequestHeader,
+        body: Option<&Bytes>,
+        repeatable: bool,
+    ) -> Result<Exchange, Fault> {
+        let peer = self.peers.get().await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (mut session, reused) = self
+                .connector
+                .get_http_session(&*peer)
+                .await
+                .map_err(|_| Fault::UpstreamConnect)?;
+            match self.send(&mut session, &head, body).await {
+                Ok(()) => {
+                    return Ok(Exchange {
+                        session,
+                        peer,
+                        connector: Arc::clone(&self.connector),
+                        pool_idle: self.deadlines.pool_idle,
+                    });
+                }
+                // A pooled connection that the upstream closed meanwhile: the bytes may or may not have been read.
+                Err(Fault::UpstreamClosed) if reused && repeatable && tries < 3 => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        session: &mut HttpSession,
+        head: &pingora::http::RequestHeader,
+        body: Option<&Bytes>,
+    ) -> Result<(), Fault> {
+        session.set_read_timeout(Some(self.deadlines.first_byte));
+        session.set_write_timeout(Some(self.deadlines.idle));
+        let io = async {
+            session.write_request_header(Box::new(head.clone())).await?;
+            if let Some(body) = body {
+                session.write_request_body(body.clone(), true).await?;
+            }
+            session.finish_request_body().await?;
+            loop {
+                session.read_response_header().await?;
+                let informational = session
+                    .response_header()
+                    .is_some_and(|head| head.status.is_informational());
+                if !informational {
+                    return Ok::<(), Box<pingora::Error>>(());
+                }
+            }
+        };
+        match tokio::time::timeout(self.deadlines.first_byte, io).await {
+            Ok(Ok(())) => self.check_head(session),
+            Ok(Err(error)) => Err(fault_of(&error)),
+            Err(_) => Err(Fault::UpstreamTimeout),
+        }
+    }
+
+    fn check_head(&self, session: &HttpSession) -> Result<(), Fault> {
+        if let HttpSession::H1(h1) = session {
+            check_response(&h1.get_headers_raw_bytes(), &self.head_limits)
+                .map_err(|_| Fault::UpstreamInvalid)?;
+        }
+        Ok(())
+    }
+
+    async fn reply(&self, mut exchange: Exchange) -> Result<Reply, Fault> {
+        let head = exchange
+            .session
+            .response_header()
+            .ok_or(Fault::UpstreamInvalid)?;
+        let status = head.status;
+        let session = head.headers.get("mcp-session-id").cloned();
+        let media = MediaType::of(&head.headers)?;
+        let body = match (status, media) {
+            (StatusCode::ACCEPTED, _) => {
+                self.finish(exchange).await;
+                ReplyBody::Accepted
+            }
+            (StatusCode::OK, MediaType::EventStream) => {
+                ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max)))
+            }
+            (status, MediaType::Json) if status == StatusCode::OK || status.is_client_error() => {
+                let bytes =
+                    read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await?;
+                self.release(exchange).await;
+                ReplyBody::Message {
+                    status: status.as_u16(),
+                    bytes,
+                }
+            }
+            (
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST,
+                _,
+            ) => {
+                self.finish(exchange).await;
+                ReplyBody::Status(status.as_u16())
+            }
+            (StatusCode::OK | StatusCode::NO_CONTENT, _) => return Err(Fault::UpstreamInvalid),
+            _ => return Err(Fault::UpstreamRefused),
+        };
+        Ok(Reply { session, body })
+    }
+
+    /// Reads a body that says nothing and keeps the connection where that goes quickly.
+    async fn finish(&self, mut exchange: Exchange) {
+        if read_whole(&mut exchange, 64 << 10, Duration::from_secs(1))
+            .await
+            .is_ok()
+        {
+            self.release(exchange).await;
+        }
+    }
+
+    async fn release(&self, exchange: Exchange) {
+        exchange.release().await;
+    }
+}
+
+/// One request and its answer on one connection.
+pub(super) struct Exchange {
+    session: HttpSession,
+    peer: Arc<HttpPeer>,
+    connector: Arc<Connector>,
+    pool_idle: Duration,
+}
+
+impl Exchange {
+    async fn release(self) {
+        let Self {
+            mut session,
+            peer,
+            connector,
+            pool_idle,
+        } = self;
+        if let HttpSession::H1(h1) = &mut session {
+            h1.respect_keepalive();
+        }
+        connector
+            .release_http_session(session, &*peer, Some(pool_idle))
+            .await;
+    }
+}
+
+enum MediaType {
+    Json,
+    EventStream,
+    Other,
+}
+
+impl MediaType {
+    /// The answer's media type. Any content encoding is refused: none was accepted, and masking must see plain bytes.
+    fn of(headers: &::http::HeaderMap) -> Result<Self, Fault> {
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Fault::UpstreamInvalid);
+        }
+        let essence = headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map(str::trim)
+            .unwrap_or_default();
+        Ok(if essence.eq_ignore_ascii_case("application/json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case("text/event-stream") {
+            Self::EventStream
+        } else {
+            Self::Other
+        })
+    }
+}
+
+fn status(session: &HttpSession) -> Result<StatusCode, Fault> {
+    session
+        .response_header()
+        .map(|head| head.status)
+        .ok_or(Fault::UpstreamInvalid)
+}
+
+/// What a codec error means for the exchange, after something may have been sent.
+fn fault_of(error: &pingora::Error) -> Fault {
+    match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => Fault::UpstreamTimeout,
+        ErrorType::InvalidHTTPHeader | ErrorType::H2Error | ErrorType::InvalidH2 => {
+            Fault::UpstreamInvalid
+        }
+        _ => Fault::UpstreamClosed,
+    }
+}

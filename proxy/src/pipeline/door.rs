@@ -1,0 +1,84 @@
+//! What lives as long as the process: the current snapshot, the sessions, the observer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::{
+    admit::session::Sessions,
+    authorize::EntityError,
+    dispatch::Server,
+    observe::{Observer, audit::Lifecycle},
+    snapshot::Snapshot,
+};
+use crate::{catalogue::Catalogue, model::SessionState};
+
+/// The process-wide state of the pipeline.
+pub struct Door {
+    current: ArcSwap<Snapshot>,
+    // Serialises the writers of `current`: a reload and a catalogue must not undo each other.
+    installing: Mutex<()>,
+    /// Live legacy sessions.
+    pub sessions: Sessions<SessionState>,
+    /// Audit, metrics, traces.
+    pub observer: Observer,
+}
+
+impl Door {
+    /// A door in its first state.
+    pub fn new(snapshot: Snapshot, sessions: Sessions<SessionState>, observer: Observer) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(snapshot),
+            installing: Mutex::default(),
+            sessions,
+            observer,
+        }
+    }
+
+    /// The current snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Takes over a complete new state.
+    pub fn install(&self, snapshot: Snapshot) {
+        let _guard = self
+            .installing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.current.store(Arc::new(snapshot));
+    }
+
+    /// Types the policies against a new catalogue of one server and swaps the result in.
+    ///
+    /// # Errors
+    /// [`EntityError`]: the old state stays.
+    pub fn install_catalogue(
+        &self,
+        server: &Server,
+        catalogue: Arc<Catalogue>,
+    ) -> Result<(), EntityError> {
+        let _guard = self
+            .installing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let snapshot = self.snapshot();
+        let build = snapshot.pdp.with_catalogue(server.name(), catalogue)?;
+        for finding in &build.findings {
+            tracing::warn!(upstream = %server.name(), "{finding}");
+        }
+        self.observer.metrics().names().register(
+            build
+                .pdp
+                .catalogue(server.name())
+                .into_iter()
+                .flat_map(|catalogue| catalogue.tools().map(|tool| &*tool.name)),
+        );
+        let next = Snapshot::new(Arc::clone(&snapshot.base), build.pdp);
+        self.observer.lifecycle(Lifecycle::Snapshot {
+            snapshot: Arc::clone(&next.hash),
+        });
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+}

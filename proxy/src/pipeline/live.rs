@@ -1,0 +1,223 @@
+//! A stream on its way to a client: screened events, decided again while it is open, its outcome recorded at the end.
+//!
+//! Every 15 s of an open stream the caller is looked at again: a token that has expired and a policy that no longer
+//! permits the request end the stream within 30 s.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use doorward_message::{Id, Message};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::{
+    answer::{fault_body, rejection_body},
+    arrival::Arrival,
+    authorize::enforcement,
+    context::{Context, unix_s},
+    filter::{Ending, SafeStream, frame},
+};
+use crate::model::{
+    Fault, Rejection,
+    rejection::{Authentication, Authorization},
+};
+
+/// How often an open stream is looked at, and a silent one gets a comment.
+pub const LOOK_EVERY: Duration = Duration::from_secs(15);
+
+/// What comes out of a stream.
+pub enum Out {
+    /// Bytes for the client.
+    Event(Bytes),
+    /// Nothing for a while: a comment keeps the connection open.
+    Quiet,
+    /// The end.
+    End,
+}
+
+/// See the module.
+pub struct LiveStream {
+    context: Context,
+    stream: Option<SafeStream>,
+    asked: Option<Message>,
+    in_session: bool,
+    id: Option<Id>,
+    modern: bool,
+    arrival: Option<Arrival>,
+    look: Interval,
+    bytes: usize,
+}
+
+impl LiveStream {
+    /// The stream that answers a message.
+    pub fn new(
+        context: &Context,
+        permitted: &enforcement::Permitted,
+        stream: SafeStream,
+        arrival: Option<Arrival>,
+    ) -> Self {
+        let admitted = permitted.admitted();
+        let message = admitted.accepted().message.clone();
+        Self {
+            context: context.clone(),
+            id: message.id().cloned(),
+            modern: admitted.accepted().revision.is_modern(),
+            in_session: admitted.session().is_some(),
+            asked: Some(message),
+            stream: Some(stream),
+            arrival,
+            look: look(),
+            bytes: 0,
+        }
+    }
+
+    /// The legacy stream of server messages.
+    pub fn open(context: &Context, stream: SafeStream, arrival: Option<Arrival>) -> Self {
+        Self {
+            context: context.clone(),
+            id: None,
+            modern: false,
+            in_session: true,
+            asked: None,
+            stream: Some(stream),
+            arrival,
+            look: look(),
+            bytes: 0,
+        }
+    }
+
+    /// What comes next. Cancel safe only where it is not called again.
+    pub async fn next(&mut self) -> Out {
+        let Some(stream) = self.stream.as_mut() else {
+            return Out::End;
+        };
+        let next = tokio::select! {
+            next = stream.next() => next,
+            _ = self.look.tick() => return self.look_again(),
+        };
+        match next {
+            Ok(Some(bytes)) => {
+                self.bytes += bytes.len();
+                Out::Event(bytes)
+            }
+            Ok(None) => self.end(None),
+            Err(fault) => self.end(Some(Last::Fault(fault))),
+        }
+    }
+
+    /// Waits for the answer alone.
+    pub async fn answer(mut self) -> Bytes {
+        let Some(stream) = self.stream.take() else {
+            return Bytes::new();
+        };
+        let answered = stream.answer().await;
+        let Some(mut arrival) = self.arrival.take() else {
+            return Bytes::new();
+        };
+        match answered {
+            Ok((bytes, is_error)) => {
+                arrival.outcome(200, is_error, bytes.len());
+                bytes
+            }
+            Err(fault) => {
+                arrival.broken(fault, 200, 0);
+                fault_body(fault, self.id.as_ref(), arrival.id())
+            }
+        }
+    }
+
+    /// Whether the client's going away cancels the request.
+    pub fn ends_with_client(&self) -> bool {
+        self.modern || self.asked.is_none()
+    }
+
+    /// The client has gone. A modern request is cancelled; a legacy one runs to its end, unheard.
+    pub fn abandon(mut self) {
+        if self.ends_with_client() {
+            return self.finish(Some(Fault::DownstreamClosed));
+        }
+        tokio::spawn(async move { while !matches!(self.next().await, Out::End) {} });
+    }
+
+    fn look_again(&mut self) -> Out {
+        let principal = &self.context.caller.principal;
+        let now = u64::try_from(unix_s()).unwrap_or_default();
+        if principal.expires_at.is_some_and(|expiry| expiry < now) {
+            return self.end(Some(Last::Rejection(Authentication::Expired.into())));
+        }
+        if let (Some(asked), Some(stream)) = (&self.asked, &self.stream) {
+            let facts = self
+                .context
+                .facts(stream.screen().expected().revision, self.in_session);
+            let still = enforcement::permits(asked, &*self.context.current(facts));
+            if !still {
+                return self.end(Some(Last::Rejection(Authorization::Denied.into())));
+            }
+        }
+        Out::Quiet
+    }
+
+    /// Ends the stream; a reason is told in a last event, where the request has no answer yet.
+    fn end(&mut self, last: Option<Last>) -> Out {
+        let answered = self
+            .stream
+            .as_ref()
+            .is_none_or(|stream| stream.screen().is_answered());
+        let body = match (&last, &self.arrival) {
+            (Some(last), Some(arrival)) if !answered && self.id.is_some() => Some(match last {
+                Last::Fault(fault) => fault_body(*fault, self.id.as_ref(), arrival.id()),
+                Last::Rejection(rejection) => {
+                    rejection_body(rejection, self.id.as_ref(), arrival.id())
+                }
+            }),
+            _ => None,
+        };
+        self.finish(last.as_ref().map(Last::fault));
+        match body {
+            Some(body) => Out::Event(frame(None, None, body)),
+            None => Out::End,
+        }
+    }
+
+    fn finish(&mut self, fault: Option<Fault>) {
+        let ending = self.stream.take().map(|stream| stream.ending());
+        let Some(mut arrival) = self.arrival.take() else {
+            return;
+        };
+        match (fault, ending) {
+            (Some(fault), _) | (None, Some(Ending::Fault(fault))) => {
+                arrival.broken(fault, 200, self.bytes)
+            }
+            (None, Some(Ending::Answered { is_error })) => {
+                arrival.outcome(200, is_error, self.bytes)
+            }
+            (None, Some(Ending::Open) | None) => arrival.outcome(200, false, self.bytes),
+        }
+    }
+}
+
+impl Drop for LiveStream {
+    /// A stream that is dropped unfinished still has its outcome recorded.
+    fn drop(&mut self) {
+        self.finish(Some(Fault::DownstreamClosed));
+    }
+}
+
+enum Last {
+    Fault(Fault),
+    Rejection(Rejection),
+}
+
+impl Last {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Fault(fault) => *fault,
+            Self::Rejection(_) => Fault::DownstreamClosed,
+        }
+    }
+}
+
+fn look() -> Interval {
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    look
+}
