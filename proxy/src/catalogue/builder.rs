@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use doorward_message::{Kind, Value, mirror::ParamTable};
 
 use super::{
-    Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, TITLE_BYTES_MAX,
-    Tool, URI_BYTES_MAX,
+    Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX,
+    TITLE_BYTES_MAX, Tool, URI_BYTES_MAX,
 };
 
 /// Most dropped items that are remembered by name.
@@ -168,8 +168,12 @@ fn is_within_depth(value: Value<'_>, depth: usize) -> bool {
         return false;
     };
     match value.kind() {
-        Kind::Object => value.members().all(|(_, member)| is_within_depth(member, below)),
-        Kind::Array => value.elements().all(|element| is_within_depth(element, below)),
+        Kind::Object => value
+            .members()
+            .all(|(_, member)| is_within_depth(member, below)),
+        Kind::Array => value
+            .elements()
+            .all(|element| is_within_depth(element, below)),
         _ => true,
     }
 }

@@ -34,7 +34,9 @@ pub enum LockError {
 pub fn read_lock(bytes: Bytes, limits: &Limits) -> Result<Catalogue, LockError> {
     let document = Json::parse(bytes, limits)?;
     let root = document.root();
-    let version = root.get("doorward_catalogue").and_then(doorward_message::Value::as_i64);
+    let version = root
+        .get("doorward_catalogue")
+        .and_then(doorward_message::Value::as_i64);
     if version != Some(VERSION) {
         return Err(LockError::Version);
     }

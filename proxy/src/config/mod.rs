@@ -82,7 +82,7 @@ pub struct Config {
 }
 
 /// One MCP server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// Its name in policies, metrics and audit records.
     pub name: String,

@@ -8,9 +8,11 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
@@ -40,6 +42,7 @@ pub enum WatchError {
 /// Watches until it is dropped.
 pub struct Watch {
     watcher: RecommendedWatcher,
+    interest: Interest,
     folders: BTreeSet<PathBuf>,
     tasks: tokio::task::JoinSet<()>,
 }
@@ -52,9 +55,14 @@ impl Watch {
     pub fn start(paths: &[PathBuf]) -> Result<(Self, mpsc::Receiver<ReloadRequested>), WatchError> {
         let (raw_sender, raw) = mpsc::channel::<()>(1);
         let (sender, receiver) = mpsc::channel(1);
+        let interest = Interest::default();
+        let interested = interest.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error (a queue that ran over) may hide a change: better one reload too many.
-            if event.as_ref().map_or(true, is_change) {
+            if event
+                .as_ref()
+                .map_or(true, |event| is_change(event) && interested.covers(event))
+            {
                 // A full channel holds a wake-up already.
                 let _ = raw_sender.try_send(());
             }
@@ -72,6 +80,7 @@ impl Watch {
         });
         let mut watch = Self {
             watcher,
+            interest,
             folders: BTreeSet::new(),
             tasks,
         };
@@ -93,6 +102,7 @@ impl Watch {
             self.watcher.watch(new, RecursiveMode::NonRecursive)?;
         }
         self.folders = wanted;
+        self.interest.set(paths);
         Ok(())
     }
 
@@ -100,6 +110,35 @@ impl Watch {
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
+}
+
+/// Which changes in the watched folders count: a log or audit file may grow beside a configuration file.
+#[derive(Clone, Default)]
+struct Interest(Arc<ArcSwap<Vec<PathBuf>>>);
+
+impl Interest {
+    fn set(&self, paths: &[PathBuf]) {
+        let real = paths.iter().filter_map(|path| path.canonicalize().ok());
+        self.0
+            .store(Arc::new(paths.iter().cloned().chain(real).collect()));
+    }
+
+    fn covers(&self, event: &Event) -> bool {
+        let paths = self.0.load();
+        event.paths.is_empty() || event.paths.iter().any(|changed| covered(changed, &paths))
+    }
+}
+
+/// A file counts by its name (folders are reached by several spellings), what lies in a watched folder by the folder,
+/// and `..data` is how a mounted ConfigMap is swapped.
+fn covered(changed: &Path, paths: &[PathBuf]) -> bool {
+    let Some(name) = changed.file_name() else {
+        return true;
+    };
+    name.to_string_lossy().starts_with("..")
+        || paths.iter().any(|path| {
+            path.file_name() == Some(name) || (path.is_dir() && changed.starts_with(path))
+        })
 }
 
 fn is_change(event: &Event) -> bool {

@@ -1,0 +1,417 @@
+//! HTTP/1.1 and HTTP/2 connections on pingora's codecs: reads requests, hands them to the pipeline, writes its answers.
+//!
+//! It decides nothing. What `ProxyHttp` would have done is done here: idle and head timeouts, `100 Continue` only after
+//! the caller is known, bodies bounded while they are read, early answers without a reset of the connection, event
+//! streams written as they come, and the client's going away noticed while nothing is written.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode, Version, header};
+use pingora::{
+    apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp},
+    http::ResponseHeader,
+    protocols::{
+        Stream,
+        http::{
+            ServerSession,
+            v2::server::{H2Options, default_h2_options},
+        },
+    },
+    server::ShutdownWatch,
+};
+use tokio::time::timeout;
+
+use super::drain::Active;
+use crate::{
+    model::{Fault, rejection::Accept},
+    pipeline::{
+        self,
+        accept::RawHead,
+        answer::{Answer, AnswerBody},
+        context::{Downstream, Stop},
+        door::Door,
+        live::{LiveStream, Out},
+    },
+};
+
+/// How long a connection may rest between requests.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// An unread body up to this size is read after an early answer, so that the connection can stay.
+const DRAIN_BYTES_MAX: u64 = 64 << 10;
+/// How long the rest of an unread body is taken and thrown away, so that the answer is not lost in a reset.
+const LINGER: Duration = Duration::from_secs(1);
+/// The longest a client may take to accept one write.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+const H2_PREFACE_START: &[u8; 4] = b"PRI ";
+
+/// Times of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Until a head is complete.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub body_idle: Duration,
+}
+
+/// Serves connections.
+pub struct HttpApp {
+    door: Arc<Door>,
+    times: Times,
+    active: Active,
+    options: HttpServerOptions,
+}
+
+impl HttpApp {
+    /// For one set of listeners.
+    pub fn new(door: Arc<Door>, times: Times, active: Active) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(KEEPALIVE);
+        Self {
+            door,
+            times,
+            active,
+            options,
+        }
+    }
+
+    /// Drives one connection to its end.
+    pub async fn connection(self: &Arc<Self>, mut stream: Stream, shutdown: &mut ShutdownWatch) {
+        let tls_http2 = stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2);
+        match self.first_bytes(&mut stream, shutdown).await {
+            First::Nothing => return,
+            First::Http2 => return self.http2(stream, shutdown).await,
+            First::Http1 if tls_http2 => return self.http2(stream, shutdown).await,
+            First::Http1 => {}
+        }
+        let mut session = ServerSession::new_http1(stream);
+        session.set_keepalive(Some(KEEPALIVE.as_secs()));
+        let mut reused = self.process_new_http(session, shutdown).await;
+        while let Some((mut stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
+            if matches!(
+                self.first_bytes(&mut stream, shutdown).await,
+                First::Nothing
+            ) {
+                return;
+            }
+            let mut session = ServerSession::new_http1(stream);
+            if let Some(settings) = settings {
+                settings.apply_to_session(&mut session);
+            }
+            reused = self.process_new_http(session, shutdown).await;
+        }
+    }
+
+    async fn http2(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) {
+        self.process_new(stream, shutdown).await;
+    }
+
+    /// Waits for the start of a request. A connection that rests ends when the process drains.
+    async fn first_bytes(&self, stream: &mut Stream, shutdown: &mut ShutdownWatch) -> First {
+        if stream.get_ssl_digest().is_some() {
+            // TLS streams cannot be looked at ahead; ALPN has said what they speak.
+            return First::Http1;
+        }
+        let mut byte = [0; 1];
+        let peeked = tokio::select! {
+            peeked = timeout(KEEPALIVE, stream.try_peek(&mut byte)) => peeked,
+            () = draining(shutdown) => return First::Nothing,
+        };
+        match peeked {
+            Ok(Ok(_)) if byte == [b'P'] => {
+                let mut start = [0; 4];
+                match timeout(self.times.head, stream.try_peek(&mut start)).await {
+                    Ok(Ok(_)) if start == *H2_PREFACE_START => First::Http2,
+                    _ => First::Http1,
+                }
+            }
+            Ok(Ok(_)) => First::Http1,
+            _ => First::Nothing,
+        }
+    }
+
+    /// Reads a request head. `None` ends the connection.
+    async fn read_head(&self, session: &mut ServerSession) -> Option<()> {
+        let refused = match timeout(self.times.head, session.read_request()).await {
+            Ok(Ok(true)) => return Some(()),
+            Ok(Ok(false)) => return None,
+            Ok(Err(error)) => match error.etype() {
+                pingora::ErrorType::ReadTimedout => Accept::Timeout,
+                pingora::ErrorType::ConnectionClosed => return None,
+                _ => Accept::MalformedHttp,
+            },
+            Err(_) => Accept::Timeout,
+        };
+        let answer = pipeline::unreadable(&self.door, client(session), refused);
+        session.set_keepalive(None);
+        // The client may be gone already; there is nobody else to tell.
+        if write(session, answer).await.is_ok() {
+            session.shutdown().await;
+        }
+        None
+    }
+
+    async fn exchange(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<()> {
+        session.set_read_timeout(Some(self.times.body_idle));
+        session.set_write_timeout(Some(WRITE_TIMEOUT));
+        if *shutdown.borrow() {
+            session.set_keepalive(None);
+        }
+        let request = Request::read(session);
+        let mut downstream = HttpDownstream {
+            session,
+            expects_continue: request.expects_continue(),
+            left: false,
+        };
+        let answer = pipeline::from_client(&self.door, &request.raw(), &mut downstream).await;
+        if downstream.left {
+            return None;
+        }
+        let keep = prepare(session, &request, answer.close);
+        write(session, answer).await.ok()?;
+        if !keep {
+            linger(session).await;
+            return None;
+        }
+        Some(())
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for HttpApp {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        self.read_head(&mut session).await?;
+        let _active = self.active.begin();
+        self.exchange(&mut session, shutdown).await?;
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        let mut options = default_h2_options();
+        options
+            .max_header_list_size(32 << 10)
+            .max_concurrent_streams(100)
+            .initial_window_size(64 << 10)
+            .initial_connection_window_size(1 << 20)
+            .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(Some(1024));
+        Some(options)
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}
+
+enum First {
+    Nothing,
+    Http1,
+    Http2,
+}
+
+/// Resolves once the process drains.
+async fn draining(shutdown: &mut ShutdownWatch) {
+    if shutdown.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn client(session: &ServerSession) -> Option<std::net::IpAddr> {
+    session
+        .client_addr()
+        .and_then(|address| address.as_inet())
+        .map(|address| address.ip())
+}
+
+/// What of a request outlives the reading of its body.
+struct Request {
+    method: http::Method,
+    target: Bytes,
+    authority: Option<Box<str>>,
+    headers: HeaderMap,
+    raw: Option<Bytes>,
+    client: Option<std::net::IpAddr>,
+    content_length: Option<u64>,
+}
+
+impl Request {
+    fn read(session: &ServerSession) -> Self {
+        let head = session.req_header();
+        let authority = head.uri.authority().filter(|_| session.is_http2());
+        let length = head.headers.get(header::CONTENT_LENGTH);
+        Self {
+            method: head.method.clone(),
+            target: Bytes::copy_from_slice(head.raw_path()),
+            authority: authority.map(|authority| authority.as_str().into()),
+            headers: head.headers.clone(),
+            raw: session
+                .as_http1()
+                .map(|http1| http1.get_headers_raw_bytes()),
+            client: client(session),
+            content_length: length.and_then(|value| value.to_str().ok()?.parse().ok()),
+        }
+    }
+
+    fn raw(&self) -> RawHead<'_> {
+        RawHead {
+            method: &self.method,
+            target: &self.target,
+            authority: self.authority.as_deref(),
+            headers: &self.headers,
+            raw: self.raw.as_deref(),
+            client: self.client,
+        }
+    }
+
+    fn expects_continue(&self) -> bool {
+        self.headers.contains_key(header::EXPECT)
+    }
+}
+
+struct HttpDownstream<'a> {
+    session: &'a mut ServerSession,
+    expects_continue: bool,
+    left: bool,
+}
+
+#[async_trait]
+impl Downstream for HttpDownstream<'_> {
+    async fn body(&mut self, bytes_max: usize) -> Result<Bytes, Stop> {
+        if self.expects_continue && self.session.write_continue_response().await.is_err() {
+            return Err(self.closed());
+        }
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        loop {
+            let piece = match self.session.read_request_body().await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(error) => return Err(self.failed(&error)),
+            };
+            if first.as_ref().map_or(0, Bytes::len) + rest.len() + piece.len() > bytes_max {
+                return Err(Accept::BodyTooLarge.into());
+            }
+            if first.is_none() && rest.is_empty() {
+                first = Some(piece);
+            } else {
+                rest.extend_from_slice(&first.take().unwrap_or_default());
+                rest.extend_from_slice(&piece);
+            }
+        }
+        Ok(first.unwrap_or_else(|| rest.freeze()))
+    }
+
+    async fn gone(&mut self) {
+        // Bytes after the body, or the end of the connection: nobody waits for this answer any more.
+        let _ = self.session.read_body_or_idle(true).await;
+        self.left = true;
+    }
+}
+
+impl HttpDownstream<'_> {
+    fn closed(&mut self) -> Stop {
+        self.left = true;
+        Stop::Broken(Fault::DownstreamClosed, None)
+    }
+
+    fn failed(&mut self, error: &pingora::Error) -> Stop {
+        match error.etype() {
+            pingora::ErrorType::ReadTimedout => Accept::Timeout.into(),
+            pingora::ErrorType::ConnectionClosed | pingora::ErrorType::ReadError => self.closed(),
+            _ => Accept::MalformedHttp.into(),
+        }
+    }
+}
+
+/// Whether the connection can stay after this answer. A short unread body is read after it.
+fn prepare(session: &mut ServerSession, request: &Request, close: bool) -> bool {
+    if session.is_http2() {
+        return true;
+    }
+    let unread = !session.is_body_done();
+    let short = request
+        .content_length
+        .is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX)
+        && !request.expects_continue();
+    if close || (unread && !short) {
+        session.set_keepalive(None);
+        return false;
+    }
+    if unread {
+        session.set_close_on_response_before_downstream_finish(false);
+        session.set_total_drain_timeout(Some(LINGER));
+    }
+    true
+}
+
+/// Takes what the client still sends for a moment: closing on unread bytes would reset the answer away.
+async fn linger(session: &mut ServerSession) {
+    let drain = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+    let _ = timeout(LINGER, drain).await;
+    session.shutdown().await;
+}
+
+/// Writes an answer.
+async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<()> {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut head = ResponseHeader::build(status, Some(answer.headers.len() + 3))?;
+    for (name, value) in answer.headers {
+        head.append_header(name, value)?;
+    }
+    match answer.body {
+        AnswerBody::Empty => {
+            if status != StatusCode::NO_CONTENT {
+                head.insert_header(header::CONTENT_LENGTH, "0")?;
+            }
+            session.write_response_header(Box::new(head)).await?;
+            session.finish_body().await
+        }
+        AnswerBody::Whole(body) => {
+            head.insert_header(header::CONTENT_LENGTH, body.len())?;
+            session.write_response_header(Box::new(head)).await?;
+            session.write_response_body(body, true).await
+        }
+        AnswerBody::Stream(live) => {
+            if !session.is_http2() && session.req_header().version == Version::HTTP_11 {
+                head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+            }
+            session.write_response_header(Box::new(head)).await?;
+            stream(session, *live).await
+        }
+    }
+}
+
+/// Writes events as they come. Between them the client is watched: its going away ends or detaches the stream.
+async fn stream(session: &mut ServerSession, mut live: LiveStream) -> pingora::Result<()> {
+    loop {
+        let out = tokio::select! {
+            out = live.next() => Some(out),
+            _ = session.read_body_or_idle(true) => None,
+        };
+        let bytes = match out {
+            Some(Out::Event(bytes)) => bytes,
+            Some(Out::Quiet) => COMMENT,
+            Some(Out::End) => return session.write_response_body(Bytes::new(), true).await,
+            None => {
+                live.abandon();
+                return pingora::Error::e_explain(
+                    pingora::ErrorType::ConnectionClosed,
+                    "the client left its stream",
+                );
+            }
+        };
+        if let Err(error) = session.write_response_body(bytes, false).await {
+            live.abandon();
+            return Err(error);
+        }
+    }
+}
