@@ -119,13 +119,8 @@ pub const REFERENCE: &[&str] = &["type", "name", "uri", "title"];
 pub const ARGUMENT: &[&str] = &["name", "value"];
 
 /// Members of `params.notifications`.
-pub const SUBSCRIPTIONS: &[&str] = &[
-    "toolsListChanged",
-    "promptsListChanged",
-    "resourcesListChanged",
-    "resourceSubscriptions",
-    "taskIds",
-];
+pub const SUBSCRIPTIONS: &[&str] =
+    &["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions", "taskIds"];
 
 /// Whether `key` equals `protocol_key` when case is ignored as such readers do, exact equality included.
 #[must_use]
@@ -148,25 +143,16 @@ fn fold(character: char) -> char {
 ///
 /// # Errors
 /// [`ParseError::CaseVariant`] for the first such key.
-pub fn refuse_variants(
-    object: Value<'_>,
-    protocol_keys: &'static [&'static str],
-) -> Result<(), ParseError> {
+pub fn refuse_variants(object: Value<'_>, protocol_keys: &'static [&'static str]) -> Result<(), ParseError> {
     for (key, _) in object.entries() {
         let offset = key.span().start;
         if protocol_keys.iter().any(|name| key.is_str(name)) {
             continue;
         }
         if let Some(key) = key.as_str()
-            && let Some(protocol_key) = protocol_keys
-                .iter()
-                .copied()
-                .find(|name| folds_to(&key, name))
+            && let Some(protocol_key) = protocol_keys.iter().copied().find(|name| folds_to(&key, name))
         {
-            return Err(ParseError::CaseVariant {
-                key: protocol_key,
-                offset,
-            });
+            return Err(ParseError::CaseVariant { key: protocol_key, offset });
         }
     }
     Ok(())

@@ -7,6 +7,7 @@
 //! randomness that shows, policy, or anything that changes a message by itself.
 
 mod error;
+pub mod http_head;
 mod id;
 pub mod json;
 pub mod keys;

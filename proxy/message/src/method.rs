@@ -201,8 +201,7 @@ impl Method {
     /// Whether it may be an entry of an `InputRequiredResult`'s `inputRequests` under this revision.
     #[must_use]
     pub fn allowed_in_input_requests(&self, revision: Revision) -> bool {
-        self.row()
-            .is_some_and(|row| row.nested & bit(revision) != 0)
+        self.row().is_some_and(|row| row.nested & bit(revision) != 0)
     }
 
     /// The parameter that names what it acts on.
@@ -228,10 +227,7 @@ impl Method {
     /// Whether its result may be `input_required` (2026-07-28, multi round-trip requests).
     #[must_use]
     pub fn may_require_input(&self) -> bool {
-        matches!(
-            self,
-            Self::ToolsCall | Self::PromptsGet | Self::ResourcesRead
-        )
+        matches!(self, Self::ToolsCall | Self::PromptsGet | Self::ResourcesRead)
     }
 
     /// The parameter that `Mcp-Name` mirrors (2026-07-28, Streamable HTTP §Standard Headers; tasks: Routing Headers).

@@ -38,9 +38,5 @@ pub(crate) fn exact_i64(text: &str) -> Option<i64> {
         value = value.checked_mul(10)?;
         position += 1;
     }
-    if negative {
-        Some(value)
-    } else {
-        value.checked_neg()
-    }
+    if negative { Some(value) } else { value.checked_neg() }
 }

@@ -2,10 +2,7 @@
 
 /// A protocol revision, ordered by date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(
-    non_camel_case_types,
-    reason = "a revision's name is a date, and its parts need a separator to be read"
-)]
+#[allow(non_camel_case_types, reason = "a revision's name is a date, and its parts need a separator to be read")]
 pub enum Revision {
     /// `2024-11-05`
     V2024_11_05,
@@ -21,13 +18,8 @@ pub enum Revision {
 
 impl Revision {
     /// All revisions, oldest first.
-    pub const ALL: [Self; 5] = [
-        Self::V2024_11_05,
-        Self::V2025_03_26,
-        Self::V2025_06_18,
-        Self::V2025_11_25,
-        Self::V2026_07_28,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
 
     /// The name on the wire.
     #[must_use]
@@ -44,9 +36,7 @@ impl Revision {
     /// The revision of exactly this name; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|revision| revision.as_str() == text)
+        Self::ALL.into_iter().find(|revision| revision.as_str() == text)
     }
 
     /// Whether it is of the modern era: no handshake, no session, metadata in each request.

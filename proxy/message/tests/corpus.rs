@@ -23,20 +23,13 @@ mod uri_canonical;
 const SEEDS_MIN: usize = 15;
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../fuzz/corpus")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut seeds: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.unwrap().path())
         .collect();
     seeds.sort();
-    assert!(
-        seeds.len() >= SEEDS_MIN,
-        "{} seeds in {}",
-        seeds.len(),
-        folder.display()
-    );
+    assert!(seeds.len() >= SEEDS_MIN, "{} seeds in {}", seeds.len(), folder.display());
     for seed in seeds {
         println!("{}", seed.display());
         check(&std::fs::read(&seed).unwrap());

@@ -52,10 +52,7 @@ impl Json {
     /// The first reason found; duplicate keys are reported at the end of their object.
     pub fn parse(bytes: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         let tape = parser::parse(&bytes, limits)?;
-        Ok(Self {
-            bytes,
-            tape: Arc::new(tape),
-        })
+        Ok(Self { bytes, tape: Arc::new(tape) })
     }
 
     /// The document's value.
@@ -79,9 +76,6 @@ impl Json {
 impl std::fmt::Debug for Json {
     /// Never the content: it may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Json")
-            .field("bytes", &self.bytes.len())
-            .field("nodes", &self.tape.len())
-            .finish()
+        f.debug_struct("Json").field("bytes", &self.bytes.len()).field("nodes", &self.tape.len()).finish()
     }
 }

@@ -13,18 +13,13 @@ const PAIRWISE_MEMBERS_MAX: usize = 16;
 pub(super) fn parse(input: &[u8], limits: &Limits) -> Result<Vec<Node>, ParseError> {
     let limit = limits.message_bytes_max.min(Limits::MESSAGE_BYTES_CEILING);
     if input.len() > limit {
-        return Err(ParseError::TooLarge {
-            bytes: input.len(),
-            limit,
-        });
+        return Err(ParseError::TooLarge { bytes: input.len(), limit });
     }
     if input.starts_with(b"\xef\xbb\xbf") {
         return Err(ParseError::ByteOrderMark);
     }
     if let Err(error) = std::str::from_utf8(input) {
-        return Err(ParseError::InvalidUtf8 {
-            offset: error.valid_up_to(),
-        });
+        return Err(ParseError::InvalidUtf8 { offset: error.valid_up_to() });
     }
     let mut parser = Parser {
         input,
@@ -120,19 +115,12 @@ impl Parser<'_> {
 
     fn open(&mut self, object: bool) -> Result<bool, ParseError> {
         if self.open.len() >= self.depth_max {
-            return Err(ParseError::TooDeep {
-                offset: self.at,
-                limit: self.depth_max,
-            });
+            return Err(ParseError::TooDeep { offset: self.at, limit: self.depth_max });
         }
         let kind = if object { Kind::Object } else { Kind::Array };
         let node = narrow(self.tape.len());
         self.push(self.at, self.at, kind as u32);
-        self.open.push(Open {
-            node,
-            count: 0,
-            object,
-        });
+        self.open.push(Open { node, count: 0, object });
         self.at += 1;
         self.skip_space();
         match self.peek() {
@@ -282,10 +270,7 @@ impl Parser<'_> {
             self.digits()?;
         }
         // `01`, `1x` and the like would otherwise be reported one step later, as a missing comma.
-        if matches!(
-            self.peek(),
-            Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-')
-        ) {
+        if matches!(self.peek(), Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-')) {
             return Err(self.syntax());
         }
         self.push(start, self.at, Kind::Number as u32);
@@ -305,12 +290,7 @@ impl Parser<'_> {
 
     fn push(&mut self, start: usize, end: usize, info: u32) {
         let next = narrow(self.tape.len() + 1);
-        self.tape.push(Node {
-            start: narrow(start),
-            end: narrow(end),
-            next,
-            info,
-        });
+        self.tape.push(Node { start: narrow(start), end: narrow(end), next, info });
     }
 
     #[inline]
@@ -377,7 +357,5 @@ fn refuse_duplicates(object: Value<'_>, count: usize) -> Result<(), ParseError> 
 }
 
 fn duplicate(key: Value<'_>) -> ParseError {
-    ParseError::DuplicateKey {
-        offset: key.span().start,
-    }
+    ParseError::DuplicateKey { offset: key.span().start }
 }

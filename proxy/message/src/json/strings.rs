@@ -51,18 +51,14 @@ fn decode_unicode<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
 
 fn unit(rest: &[u8]) -> (u32, &[u8]) {
     let (digits, tail) = rest.split_at_checked(4).unwrap_or((rest, &[]));
-    let value = digits.iter().fold(0, |value, digit| {
-        value << 4 | char::from(*digit).to_digit(16).unwrap_or(0)
-    });
+    let value = digits.iter().fold(0, |value, digit| value << 4 | char::from(*digit).to_digit(16).unwrap_or(0));
     (value, tail)
 }
 
 /// `text` as a JSON string, quotes included: what may be spliced where a value or key stands.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    const HEX: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -21,8 +15,7 @@ fn code(text: impl AsRef<[u8]>) -> &'static str {
 
 #[test]
 fn members_elements_and_spans_are_read_from_the_tape() {
-    let json =
-        parse(r#" {"a" : [1, "x\u0041\ud83d\ude00", {}, [] ] ,"b":{"c":null,"d":true}} "#).unwrap();
+    let json = parse(r#" {"a" : [1, "x\u0041\ud83d\ude00", {}, [] ] ,"b":{"c":null,"d":true}} "#).unwrap();
     let root = json.root();
     assert_eq!(root.kind(), Kind::Object);
     assert_eq!(root.len(), 2);
@@ -105,11 +98,7 @@ fn what_readers_may_disagree_about_is_refused() {
 
 #[test]
 fn case_variants_and_magic_keys_are_plain_data_to_json() {
-    for text in [
-        r#"{"id":1,"ID":2}"#,
-        r#"{"__proto__":1,"constructor":{"prototype":2}}"#,
-        r#"{"a":{"a":{"a":1}}}"#,
-    ] {
+    for text in [r#"{"id":1,"ID":2}"#, r#"{"__proto__":1,"constructor":{"prototype":2}}"#, r#"{"a":{"a":{"a":1}}}"#] {
         assert_eq!(code(text), "accepted", "{text}");
     }
 }
@@ -120,30 +109,18 @@ fn depth_at_the_limit_passes_and_one_more_is_refused() {
     assert_eq!(code(nested(64)), "accepted");
     assert_eq!(code(nested(65)), "message.too_deep");
     assert_eq!(code("[".repeat(1_000_000)), "message.too_deep");
-    let unlimited = Limits {
-        depth_max: usize::MAX,
-        ..Limits::default()
-    };
+    let unlimited = Limits { depth_max: usize::MAX, ..Limits::default() };
     let deep = Bytes::from(nested(Limits::DEPTH_CEILING + 1));
-    assert_eq!(
-        Json::parse(deep, &unlimited).unwrap_err().code(),
-        "message.too_deep"
-    );
+    assert_eq!(Json::parse(deep, &unlimited).unwrap_err().code(), "message.too_deep");
 }
 
 #[test]
 fn size_at_the_limit_passes_and_one_more_is_refused() {
-    let limits = Limits {
-        message_bytes_max: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { message_bytes_max: 10, ..Limits::default() };
     assert!(Json::parse(Bytes::from_static(b"\"12345678\""), &limits).is_ok());
     assert_eq!(
         Json::parse(Bytes::from_static(b"\"123456789\""), &limits).unwrap_err(),
-        ParseError::TooLarge {
-            bytes: 11,
-            limit: 10
-        }
+        ParseError::TooLarge { bytes: 11, limit: 10 }
     );
 }
 
@@ -153,10 +130,7 @@ fn a_duplicate_among_many_keys_is_found_wherever_it_stands() {
         let mut members: Vec<String> = (0..count).map(|n| format!("\"k{n}\":{n}")).collect();
         assert_eq!(code(format!("{{{}}}", members.join(","))), "accepted");
         members.push("\"\\u006b3\":0".to_owned());
-        assert_eq!(
-            code(format!("{{{}}}", members.join(","))),
-            "message.duplicate_key"
-        );
+        assert_eq!(code(format!("{{{}}}", members.join(","))), "message.duplicate_key");
     }
 }
 
@@ -166,10 +140,7 @@ fn a_million_tiny_keys_take_linear_time() {
         let members: Vec<String> = (0..keys).map(|n| format!("\"{n:x}\":0")).collect();
         Bytes::from(format!("{{{}}}", members.join(",")))
     };
-    let limits = Limits {
-        message_bytes_max: 32 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits { message_bytes_max: 32 << 20, ..Limits::default() };
     let time = |bytes: &Bytes, runs: usize| {
         (0..runs)
             .map(|_| {
@@ -230,10 +201,7 @@ fn numbers_keep_their_text_and_integers_are_exact() {
 fn debug_output_never_shows_content() {
     let json = parse(r#"{"password":"hunter2"}"#).unwrap();
     let shown = format!("{json:?} {:?}", json.root().get("password").unwrap());
-    assert!(
-        !shown.contains("hunter2") && !shown.contains("password"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hunter2") && !shown.contains("password"), "{shown}");
 }
 
 /// Any JSON value without NUL (which serde_json takes and we refuse).
@@ -262,10 +230,7 @@ fn rebuild(value: Value<'_>) -> serde_json::Value {
         Kind::Number => serde_json::from_slice(value.raw()).unwrap(),
         Kind::String => value.as_str().unwrap().into_owned().into(),
         Kind::Array => value.elements().map(rebuild).collect(),
-        Kind::Object => value
-            .members()
-            .map(|(key, value)| (key.into_owned(), rebuild(value)))
-            .collect(),
+        Kind::Object => value.members().map(|(key, value)| (key.into_owned(), rebuild(value))).collect(),
     }
 }
 

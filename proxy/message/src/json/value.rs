@@ -39,12 +39,7 @@ impl<'a> Value<'a> {
 
     /// The tape is never empty and no index leaves it; were it so, the value would read as an empty `null`.
     fn node(self) -> Node {
-        self.tape.get(self.index as usize).copied().unwrap_or(Node {
-            start: 0,
-            end: 0,
-            next: 0,
-            info: 0,
-        })
+        self.tape.get(self.index as usize).copied().unwrap_or(Node { start: 0, end: 0, next: 0, info: 0 })
     }
 
     /// Place on the tape, for `Json::value_at`.
@@ -152,10 +147,7 @@ impl<'a> Value<'a> {
         if self.kind() != Kind::Number {
             return None;
         }
-        self.raw_str()
-            .parse()
-            .ok()
-            .filter(|value: &f64| value.is_finite())
+        self.raw_str().parse().ok().filter(|value: &f64| value.is_finite())
     }
 
     /// Members of an object or elements of an array; 0 for other kinds.
@@ -173,9 +165,7 @@ impl<'a> Value<'a> {
     /// The member of an object whose decoded key is exactly `key`; `None` for other kinds.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'a>> {
-        self.entries()
-            .find(|(name, _)| *name.string_bytes() == *key.as_bytes())
-            .map(|(_, value)| value)
+        self.entries().find(|(name, _)| *name.string_bytes() == *key.as_bytes()).map(|(_, value)| value)
     }
 
     /// An object's members with their keys as values (which have spans); empty for other kinds.
@@ -197,18 +187,8 @@ impl<'a> Value<'a> {
     }
 
     fn children(self, kind: Kind) -> Elements<'a> {
-        let end = if self.kind() == kind {
-            self.node().next
-        } else {
-            0
-        };
-        Elements {
-            next: Value {
-                index: self.index + 1,
-                ..self
-            },
-            end,
-        }
+        let end = if self.kind() == kind { self.node().next } else { 0 };
+        Elements { next: Value { index: self.index + 1, ..self }, end }
     }
 }
 

@@ -64,9 +64,7 @@ pub fn parse_incoming(bytes: Bytes, limits: &Limits) -> Result<Incoming, Refused
     let json = Json::parse(bytes, limits)?;
     match json.root().kind() {
         Kind::Object => Message::from_json(json, limits).map(Incoming::Single),
-        Kind::Array => batch(&json, limits)
-            .map(Incoming::Batch)
-            .map_err(Refused::from),
+        Kind::Array => batch(&json, limits).map(Incoming::Batch).map_err(Refused::from),
         _ => Err(ParseError::NotAnObject.into()),
     }
 }
@@ -133,15 +131,9 @@ impl Message {
         }
         let envelope = Envelope::read(root);
         let id = envelope.id.map(|value| Id::read(value, limits));
-        let refused = |error| Refused {
-            error,
-            id: id.clone().and_then(Result::ok),
-        };
+        let refused = |error| Refused { error, id: id.clone().and_then(Result::ok) };
         keys::refuse_variants(root, keys::ENVELOPE).map_err(refused)?;
-        if !envelope
-            .version
-            .is_some_and(|version| version.is_str("2.0"))
-        {
+        if !envelope.version.is_some_and(|version| version.is_str("2.0")) {
             return Err(refused(ParseError::Version));
         }
         let (kind, method) = classify(&envelope, id.as_ref(), limits).map_err(refused)?;
@@ -155,13 +147,7 @@ impl Message {
         }
         .map_err(refused)?;
         let id = id.and_then(Result::ok);
-        Ok(Self {
-            json,
-            kind,
-            id,
-            method,
-            parts,
-        })
+        Ok(Self { json, kind, id, method, parts })
     }
 
     /// Which of the four kinds.
@@ -347,9 +333,7 @@ fn classify(
 fn read_method(value: Value<'_>, limits: &Limits) -> Result<Method, ParseError> {
     let name = value.as_str().ok_or(ParseError::MethodInvalid)?;
     if name.len() > limits.method_bytes_max {
-        return Err(ParseError::MethodTooLong {
-            limit: limits.method_bytes_max,
-        });
+        return Err(ParseError::MethodTooLong { limit: limits.method_bytes_max });
     }
     if name.is_empty() || name.chars().any(char::is_control) {
         return Err(ParseError::MethodInvalid);

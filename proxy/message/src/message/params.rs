@@ -32,11 +32,7 @@ pub(super) fn of_call(
         return Err(ParseError::ParamsInvalid);
     }
     keys::refuse_variants(params, keys::PARAMS)?;
-    let mut parts = Parts {
-        params: Some(params.index()),
-        meta: meta(params, limits)?,
-        ..Parts::default()
-    };
+    let mut parts = Parts { params: Some(params.index()), meta: meta(params, limits)?, ..Parts::default() };
     nested(params, method)?;
     read_target(params, target, limits, &mut parts)?;
     if matches!(method, Some(Method::ToolsCall | Method::PromptsGet))
@@ -80,11 +76,9 @@ pub(super) fn of_answer(
 /// Objects inside `params` whose members name targets, of the methods that have them.
 fn nested(params: Value<'_>, method: Option<&Method>) -> Result<(), ParseError> {
     let objects: &[(&str, &'static [&'static str])] = match method {
-        Some(Method::CompletionComplete) => &[
-            ("ref", keys::REFERENCE),
-            ("argument", keys::ARGUMENT),
-            ("context", &["arguments"]),
-        ],
+        Some(Method::CompletionComplete) => {
+            &[("ref", keys::REFERENCE), ("argument", keys::ARGUMENT), ("context", &["arguments"])]
+        }
         Some(Method::SubscriptionsListen) => &[("notifications", keys::SUBSCRIPTIONS)],
         _ => &[],
     };
@@ -99,12 +93,7 @@ fn nested(params: Value<'_>, method: Option<&Method>) -> Result<(), ParseError> 
 /// A target that is there must be in form; whether it must be there depends on whether the method exists under the
 /// message's revision, which the caller finds out ([`super::Message::missing_target`]). A target's key that the method does not use is data of the sender and only
 /// bounded, so that nobody downstream trips over it.
-fn read_target(
-    params: Value<'_>,
-    target: Target,
-    limits: &Limits,
-    parts: &mut Parts,
-) -> Result<(), ParseError> {
+fn read_target(params: Value<'_>, target: Target, limits: &Limits, parts: &mut Parts) -> Result<(), ParseError> {
     let text = |key, limit| {
         let Some(value) = params.get(key) else {
             return Ok(None);
@@ -124,15 +113,11 @@ fn read_target(
             let kind = reference.get("type").and_then(Value::as_str);
             match kind.as_deref() {
                 Some("ref/prompt") => {
-                    let name = reference
-                        .get("name")
-                        .ok_or(ParseError::ParamInvalid { key: "ref" })?;
+                    let name = reference.get("name").ok_or(ParseError::ParamInvalid { key: "ref" })?;
                     parts.name = Some(bounded(name, "ref", limits.name_bytes_max)?);
                 }
                 Some("ref/resource") => {
-                    let uri = reference
-                        .get("uri")
-                        .ok_or(ParseError::ParamInvalid { key: "ref" })?;
+                    let uri = reference.get("uri").ok_or(ParseError::ParamInvalid { key: "ref" })?;
                     parts.uri = Some(bounded(uri, "ref", limits.uri_bytes_max)?);
                 }
                 _ => return Err(ParseError::ParamInvalid { key: "ref" }),
@@ -174,10 +159,7 @@ fn meta(owner: Value<'_>, limits: &Limits) -> Result<Option<u32>, ParseError> {
         return Err(ParseError::MetaTooLarge { bytes, limit });
     }
     keys::refuse_variants(meta, keys::META)?;
-    for (key, kind) in [
-        (META_PROTOCOL_VERSION, Kind::String),
-        (META_CLIENT_CAPABILITIES, Kind::Object),
-    ] {
+    for (key, kind) in [(META_PROTOCOL_VERSION, Kind::String), (META_CLIENT_CAPABILITIES, Kind::Object)] {
         if meta.get(key).is_some_and(|value| value.kind() != kind) {
             return Err(ParseError::MetaInvalid);
         }

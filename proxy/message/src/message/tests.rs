@@ -43,30 +43,12 @@ fn a_modern_call_shows_its_parts_and_keeps_its_bytes() {
 #[test]
 fn the_four_kinds_are_told_apart() {
     let kinds = [
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#,
-            MessageKind::Request,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-            MessageKind::Notification,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
-            MessageKind::Response,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#,
-            MessageKind::ErrorResponse,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#,
-            MessageKind::ErrorResponse,
-        ),
-        (
-            r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":""}}"#,
-            MessageKind::ErrorResponse,
-        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, MessageKind::Request),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, MessageKind::Notification),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, MessageKind::Response),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#, MessageKind::ErrorResponse),
+        (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#, MessageKind::ErrorResponse),
+        (r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":""}}"#, MessageKind::ErrorResponse),
     ];
     for (text, kind) in kinds {
         assert_eq!(read(text).unwrap().kind(), kind, "{text}");
@@ -79,73 +61,25 @@ fn malformed_envelopes_are_refused() {
         ("[]", "message.not_an_object"),
         ("1", "message.not_an_object"),
         (r#"{"id":1,"method":"ping"}"#, "message.jsonrpc_version"),
-        (
-            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
-            "message.jsonrpc_version",
-        ),
-        (
-            r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#,
-            "message.jsonrpc_version",
-        ),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#, "message.jsonrpc_version"),
+        (r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#, "message.jsonrpc_version"),
         (r#"{"jsonrpc":"2.0"}"#, "message.ambiguous"),
         (r#"{"jsonrpc":"2.0","id":1}"#, "message.ambiguous"),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}"#,
-            "message.ambiguous",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
-            "message.ambiguous",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":{},"params":{}}"#,
-            "message.ambiguous",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":1}"#,
-            "message.method_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":""}"#,
-            "message.method_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"a\nb"}"#,
-            "message.method_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}"#,
-            "message.request_without_id",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#,
-            "message.notification_with_id",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"result":[]}"#,
-            "message.response_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"error":{}}"#,
-            "message.response_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":""}}"#,
-            "message.response_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"error":"no"}"#,
-            "message.response_invalid",
-        ),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}"#, "message.ambiguous"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, "message.ambiguous"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{},"params":{}}"#, "message.ambiguous"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":1}"#, "message.method_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":""}"#, "message.method_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"a\nb"}"#, "message.method_invalid"),
+        (r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"x"}}"#, "message.request_without_id"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#, "message.notification_with_id"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":[]}"#, "message.response_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#, "message.response_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":""}}"#, "message.response_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"error":"no"}"#, "message.response_invalid"),
         (r#"{"jsonrpc":"2.0","result":{}}"#, "message.id_invalid"),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#,
-            "message.params_invalid",
-        ),
-        (
-            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
-            "message.params_invalid",
-        ),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[]}"#, "message.params_invalid"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, "message.params_invalid"),
     ];
     for (text, expected) in table {
         assert_eq!(code(text), expected, "{text}");
@@ -186,15 +120,7 @@ fn case_variants_of_protocol_keys_are_refused_outside_arguments() {
     for text in envelopes {
         assert_eq!(code(text), "message.case_variant", "{text}");
     }
-    for key in [
-        "Name",
-        "ARGUMENTS",
-        "Uri",
-        "_META",
-        "taskid",
-        "RequestState",
-        "\\u212aind\":1,\"ta\\u017fkId",
-    ] {
+    for key in ["Name", "ARGUMENTS", "Uri", "_META", "taskid", "RequestState", "\\u212aind\":1,\"ta\\u017fkId"] {
         let text = call(&format!(r#"{{"name":"x","{key}":"y"}}"#));
         assert_eq!(code(&text), "message.case_variant", "{key}");
     }
@@ -207,9 +133,8 @@ fn case_variants_of_protocol_keys_are_refused_outside_arguments() {
         let text = call(&format!(r#"{{"name":"x","_meta":{{"{key}":"y"}}}}"#));
         assert_eq!(code(&text), "message.case_variant", "{key}");
     }
-    let legal = call(
-        r#"{"name":"x","arguments":{"Name":1,"METHOD":2,"method":3,"id":1,"ID":2,"_Meta":{}},"nickname":1}"#,
-    );
+    let legal =
+        call(r#"{"name":"x","arguments":{"Name":1,"METHOD":2,"method":3,"id":1,"ID":2,"_Meta":{}},"nickname":1}"#);
     assert_eq!(code(&legal), "accepted");
 }
 
@@ -237,20 +162,13 @@ fn params_that_others_rely_on_have_their_form() {
         let text = call(&format!(r#"{{"name":"a","_meta":{meta}}}"#));
         assert_eq!(code(&text), "message.meta_invalid", "{meta}");
     }
-    for reference in [
-        "{}",
-        r#""a""#,
-        r#"{"type":"ref/tool","name":"a"}"#,
-        r#"{"type":"ref/prompt","uri":"a"}"#,
-    ] {
-        let text = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{{"ref":{reference}}}}}"#
-        );
+    for reference in ["{}", r#""a""#, r#"{"type":"ref/tool","name":"a"}"#, r#"{"type":"ref/prompt","uri":"a"}"#] {
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{{"ref":{reference}}}}}"#);
         assert_eq!(code(&text), "message.param_invalid", "{reference}");
     }
     for params in [r#"{"requestId":null}"#, r#"{"requestId":[1]}"#] {
-        let text =
-            format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{params}}}"#);
         assert_eq!(code(&text), "message.param_invalid", "{params}");
     }
 }
@@ -258,9 +176,7 @@ fn params_that_others_rely_on_have_their_form() {
 #[test]
 fn completion_names_the_prompt_or_template_it_completes() {
     let text = |reference| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{{"ref":{reference}}}}}"#
-        )
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{{"ref":{reference}}}}}"#)
     };
     let prompt = read(&text(r#"{"type":"ref/prompt","name":"p"}"#)).unwrap();
     assert_eq!((prompt.name(), prompt.uri()), (Some("p"), None));
@@ -276,38 +192,23 @@ fn boundary(limit: usize, expected: &str, text: impl Fn(&str) -> String) {
 
 #[test]
 fn texts_at_their_limit_pass_and_one_more_byte_is_refused() {
-    boundary(128, "message.param_too_long", |name| {
-        call(&format!(r#"{{"name":"{name}"}}"#))
-    });
+    boundary(128, "message.param_too_long", |name| call(&format!(r#"{{"name":"{name}"}}"#)));
+    boundary(256, "message.id_too_long", |id| format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"ping"}}"#));
     boundary(256, "message.id_too_long", |id| {
-        format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"ping"}}"#)
+        format!(r#"{{"jsonrpc":"2.0","id":{},"method":"ping"}}"#, id.replace('x', "9"))
     });
-    boundary(256, "message.id_too_long", |id| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":{},"method":"ping"}}"#,
-            id.replace('x', "9")
-        )
-    });
-    boundary(128, "message.method_too_long", |name| {
-        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{name}"}}"#)
-    });
+    boundary(128, "message.method_too_long", |name| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{name}"}}"#));
     boundary(8 * 1024 - 2, "message.param_too_long", |uri| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"x:{uri}"}}}}"#
-        )
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"x:{uri}"}}}}"#)
     });
     boundary(256, "message.param_too_long", |id| {
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{{"taskId":"{id}"}}}}"#)
     });
     boundary(256, "message.meta_invalid", |token| {
-        call(&format!(
-            r#"{{"name":"a","_meta":{{"progressToken":"{token}"}}}}"#
-        ))
+        call(&format!(r#"{{"name":"a","_meta":{{"progressToken":"{token}"}}}}"#))
     });
     boundary(256, "message.param_too_long", |token| {
-        format!(
-            r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":"{token}"}}}}"#
-        )
+        format!(r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":"{token}"}}}}"#)
     });
     let wrapped = r#"{"a":""}"#.len();
     boundary(64 * 1024 - wrapped, "message.meta_too_large", |filler| {
@@ -319,15 +220,9 @@ fn texts_at_their_limit_pass_and_one_more_byte_is_refused() {
 fn a_refused_message_gives_back_its_id_where_it_is_readable() {
     let id = |text: &str| read(text).unwrap_err().id;
     assert_eq!(id(&call(r#"{"name":1}"#)), Some(Id::Number("7".into())));
-    assert_eq!(
-        id(r#"{"id":"a","method":"ping"}"#),
-        Some(Id::String("a".into()))
-    );
+    assert_eq!(id(r#"{"id":"a","method":"ping"}"#), Some(Id::String("a".into())));
     assert_eq!(id(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#), None);
-    assert_eq!(
-        id(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#),
-        None
-    );
+    assert_eq!(id(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#), None);
     assert_eq!(id("{"), None);
 }
 
@@ -335,14 +230,8 @@ fn a_refused_message_gives_back_its_id_where_it_is_readable() {
 fn a_missing_target_is_named_and_not_refused() {
     let missing = |text: &str| read(text).unwrap().missing_target();
     assert_eq!(missing(&call("{}")), Some("name"));
-    assert_eq!(
-        missing(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#),
-        Some("name")
-    );
-    assert_eq!(
-        missing(r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{}}"#),
-        Some("ref")
-    );
+    assert_eq!(missing(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#), Some("name"));
+    assert_eq!(missing(r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{}}"#), Some("ref"));
     assert_eq!(missing(&call(r#"{"name":"a"}"#)), None);
     assert_eq!(missing(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#), None);
 }
@@ -369,33 +258,18 @@ fn batches_are_split_into_members_with_their_own_bytes() {
     assert_eq!(members[1].kind(), MessageKind::Response);
 
     let batch = |count: usize| incoming(format!("[{}]", vec![ping; count].join(",")));
-    let refusal = |result: Result<Incoming, Refused>| {
-        result.map_or_else(|refused| refused.error.code(), |_| "accepted")
-    };
+    let refusal =
+        |result: Result<Incoming, Refused>| result.map_or_else(|refused| refused.error.code(), |_| "accepted");
     assert_eq!(refusal(batch(0)), "message.batch_empty");
     assert_eq!(refusal(batch(50)), "accepted");
     assert_eq!(refusal(batch(51)), "message.batch_too_large");
-    assert_eq!(
-        refusal(incoming(format!("[{ping},[{ping}]]"))),
-        "message.not_an_object"
-    );
-    assert_eq!(
-        refusal(incoming(format!("[{ping},1]"))),
-        "message.not_an_object"
-    );
+    assert_eq!(refusal(incoming(format!("[{ping},[{ping}]]"))), "message.not_an_object");
+    assert_eq!(refusal(incoming(format!("[{ping},1]"))), "message.not_an_object");
 }
 
 #[test]
 fn only_exact_names_are_methods() {
-    for name in [
-        "tools/cаll",
-        "tools/call ",
-        "Tools/Call",
-        "tools%2fcall",
-        "tools//call",
-        "TOOLS/CALL",
-        "",
-    ] {
+    for name in ["tools/cаll", "tools/call ", "Tools/Call", "tools%2fcall", "tools//call", "TOOLS/CALL", ""] {
         let method = Method::parse(name);
         assert_eq!(method, Method::Unknown(name.into()));
         assert_eq!(method.kind(), None);
@@ -408,10 +282,7 @@ fn only_exact_names_are_methods() {
         assert_eq!(&Method::parse(method.as_str()), method);
         assert_eq!(method.known_name(), Some(method.as_str()));
         let notification = method.as_str().starts_with("notifications/");
-        assert_eq!(
-            method.kind() == Some(MethodKind::Notification),
-            notification
-        );
+        assert_eq!(method.kind() == Some(MethodKind::Notification), notification);
     }
 }
 
@@ -419,16 +290,7 @@ fn only_exact_names_are_methods() {
 fn methods_belong_to_their_revisions_and_directions() {
     use Direction::{ClientToServer as Client, ServerToClient as Server};
     let allowed = |method: &Method, direction| -> String {
-        Revision::ALL
-            .iter()
-            .map(|revision| {
-                if method.allowed(*revision, direction) {
-                    'x'
-                } else {
-                    '-'
-                }
-            })
-            .collect()
+        Revision::ALL.iter().map(|revision| if method.allowed(*revision, direction) { 'x' } else { '-' }).collect()
     };
     let table = [
         (Method::Initialize, "xxxx-", "-----"),

@@ -119,10 +119,7 @@ where
     };
     let required = message.kind() == MessageKind::Request;
     let version = message.protocol_version();
-    let plain = [
-        (PROTOCOL_VERSION, version.as_deref()),
-        (METHOD, Some(method.as_str())),
-    ];
+    let plain = [(PROTOCOL_VERSION, version.as_deref()), (METHOD, Some(method.as_str()))];
     for (header, expected) in plain {
         match (single(headers.clone(), header)?, expected) {
             (None, Some(_)) if required => return Err(missing(header)),
@@ -146,11 +143,7 @@ where
 ///
 /// # Errors
 /// [`MirrorError`], the first found.
-pub fn check_params<'h, H>(
-    arguments: Option<Value<'_>>,
-    headers: H,
-    table: &ParamTable,
-) -> Result<(), MirrorError>
+pub fn check_params<'h, H>(arguments: Option<Value<'_>>, headers: H, table: &ParamTable) -> Result<(), MirrorError>
 where
     H: Iterator<Item = (&'h [u8], &'h [u8])> + Clone,
 {
@@ -191,10 +184,7 @@ pub fn standard_headers(message: &Message) -> Vec<(&'static str, String)> {
 ///
 /// # Errors
 /// [`MirrorError::Mismatch`] or [`MirrorError::Integer`] where an argument is not of its schema's type.
-pub fn param_headers(
-    arguments: Option<Value<'_>>,
-    table: &ParamTable,
-) -> Result<Vec<(String, String)>, MirrorError> {
+pub fn param_headers(arguments: Option<Value<'_>>, table: &ParamTable) -> Result<Vec<(String, String)>, MirrorError> {
     let mut headers = Vec::new();
     for param in table.params() {
         let header = param.header_name();
@@ -202,9 +192,7 @@ pub fn param_headers(
             continue;
         };
         let text = match param.kind() {
-            ParamKind::String => {
-                encode(&value.as_str().ok_or_else(|| mismatch(header))?).into_owned()
-            }
+            ParamKind::String => encode(&value.as_str().ok_or_else(|| mismatch(header))?).into_owned(),
             ParamKind::Boolean => value.as_bool().ok_or_else(|| mismatch(header))?.to_string(),
             ParamKind::Integer => integer(header, value)?.to_string(),
         };
@@ -230,9 +218,7 @@ where
     let mut found = None;
     for (_, value) in headers.filter(|(line, _)| line.eq_ignore_ascii_case(name.as_bytes())) {
         if found.is_some() {
-            return Err(MirrorError::Repeated {
-                header: name.into(),
-            });
+            return Err(MirrorError::Repeated { header: name.into() });
         }
         found = Some(trim(value));
     }
@@ -251,10 +237,7 @@ fn trim(mut value: &[u8]) -> &[u8] {
 }
 
 fn decoded<'v>(header: &str, value: &'v [u8]) -> Result<std::borrow::Cow<'v, str>, MirrorError> {
-    decode(value).map_err(|source| MirrorError::Malformed {
-        header: header.into(),
-        source,
-    })
+    decode(value).map_err(|source| MirrorError::Malformed { header: header.into(), source })
 }
 
 fn same(param: &Param, value: Value<'_>, text: &str) -> Result<bool, MirrorError> {
@@ -264,8 +247,7 @@ fn same(param: &Param, value: Value<'_>, text: &str) -> Result<bool, MirrorError
         ParamKind::Boolean => value.kind() == Kind::Bool && value.raw_str() == text,
         ParamKind::Integer => {
             let body = integer(header, value)?;
-            let Ok(json) = Json::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default())
-            else {
+            let Ok(json) = Json::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()) else {
                 return Ok(false);
             };
             // White space was trimmed; inside the sentinel there may be none either.
@@ -278,25 +260,17 @@ fn integer(header: &str, value: Value<'_>) -> Result<i64, MirrorError> {
     value
         .as_i64()
         .filter(|value| (-INTEGER_MAX..=INTEGER_MAX).contains(value))
-        .ok_or_else(|| MirrorError::Integer {
-            header: header.into(),
-        })
+        .ok_or_else(|| MirrorError::Integer { header: header.into() })
 }
 
 fn missing(header: &str) -> MirrorError {
-    MirrorError::Missing {
-        header: header.into(),
-    }
+    MirrorError::Missing { header: header.into() }
 }
 
 fn extra(header: &str) -> MirrorError {
-    MirrorError::Extra {
-        header: header.into(),
-    }
+    MirrorError::Extra { header: header.into() }
 }
 
 fn mismatch(header: &str) -> MirrorError {
-    MirrorError::Mismatch {
-        header: header.into(),
-    }
+    MirrorError::Mismatch { header: header.into() }
 }

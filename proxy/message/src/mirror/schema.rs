@@ -10,12 +10,7 @@ const ANNOTATION: &str = "x-mcp-header";
 const DATA_KEYWORDS: &[&str] = &["const", "default", "enum", "example", "examples"];
 
 /// Keywords whose values map arbitrary names to schemas.
-const MAP_KEYWORDS: &[&str] = &[
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "patternProperties",
-];
+const MAP_KEYWORDS: &[&str] = &["$defs", "definitions", "dependentSchemas", "patternProperties"];
 
 /// Why a tool with these annotations is not usable: clients must drop it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,33 +80,19 @@ impl Param {
     /// should not be mirrored (T092); the caller decides what to do with the tool.
     #[must_use]
     pub fn looks_secret(&self) -> bool {
-        const WORDS: &[&str] = &[
-            "password",
-            "passwd",
-            "secret",
-            "token",
-            "apikey",
-            "credential",
-            "authorization",
-            "privatekey",
-        ];
+        const WORDS: &[&str] =
+            &["password", "passwd", "secret", "token", "apikey", "credential", "authorization", "privatekey"];
         let names = self.path.last().into_iter().chain([&self.header]);
         names.into_iter().any(|name| {
-            let plain: String = name
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .map(|letter| letter.to_ascii_lowercase())
-                .collect();
+            let plain: String =
+                name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
             WORDS.iter().any(|word| plain.contains(word))
         })
     }
 
     /// The argument, unless absent or `null`.
     pub(super) fn find<'a>(&self, arguments: Option<Value<'a>>) -> Option<Value<'a>> {
-        self.path
-            .iter()
-            .try_fold(arguments?, |value, name| value.get(name))
-            .filter(|value| !value.is_null())
+        self.path.iter().try_fold(arguments?, |value, name| value.get(name)).filter(|value| !value.is_null())
     }
 }
 
@@ -142,12 +123,7 @@ impl ParamTable {
     }
 
     /// Depth is bounded: a parsed document is never deeper than `Limits::DEPTH_CEILING`.
-    fn walk(
-        &mut self,
-        schema: Value<'_>,
-        path: &mut Vec<Box<str>>,
-        reachable: bool,
-    ) -> Result<(), SchemaError> {
+    fn walk(&mut self, schema: Value<'_>, path: &mut Vec<Box<str>>, reachable: bool) -> Result<(), SchemaError> {
         for element in schema.elements() {
             self.walk(element, path, false)?;
         }
@@ -192,26 +168,15 @@ impl ParamTable {
             Some("boolean") => ParamKind::Boolean,
             _ => return Err(SchemaError::Type { header }),
         };
-        if self
-            .params
-            .iter()
-            .any(|param| param.header.eq_ignore_ascii_case(&header))
-        {
+        if self.params.iter().any(|param| param.header.eq_ignore_ascii_case(&header)) {
             return Err(SchemaError::Duplicate { header });
         }
-        self.params.push(Param {
-            header,
-            path: path.into(),
-            kind,
-        });
+        self.params.push(Param { header, path: path.into(), kind });
         Ok(())
     }
 }
 
 /// RFC 9110 §5.6.2.
 fn is_token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

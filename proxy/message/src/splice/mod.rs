@@ -45,10 +45,7 @@ impl Splice {
     /// No edits yet.
     #[must_use]
     pub fn new(bytes: &Bytes) -> Self {
-        Self {
-            bytes: bytes.clone(),
-            edits: Vec::new(),
-        }
+        Self { bytes: bytes.clone(), edits: Vec::new() }
     }
 
     /// Puts `text` in the place of `span`; an empty span inserts, in the order of the calls.
@@ -135,10 +132,7 @@ impl Splice {
             }
             let kept = self.bytes.get(at..span.start);
             let (Some(kept), Some(_)) = (kept, self.bytes.get(span.clone())) else {
-                return Err(SpliceError::OutOfRange {
-                    end: span.end.max(span.start),
-                    bytes: self.bytes.len(),
-                });
+                return Err(SpliceError::OutOfRange { end: span.end.max(span.start), bytes: self.bytes.len() });
             };
             out.extend_from_slice(kept);
             out.extend_from_slice(text);
@@ -152,8 +146,6 @@ impl Splice {
 impl std::fmt::Debug for Splice {
     /// Never the text: it may be a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Splice")
-            .field("edits", &self.edits.len())
-            .finish()
+        f.debug_struct("Splice").field("edits", &self.edits.len()).finish()
     }
 }

@@ -16,13 +16,8 @@ fn text(splice: Splice) -> String {
 #[test]
 fn edits_apply_in_any_order_and_leave_the_rest() {
     let json = json(r#"{"id": 1, "a" : 1.0,"b":[1,2]}"#);
-    let (id, b) = (
-        json.root().get("id").unwrap(),
-        json.root().get("b").unwrap(),
-    );
-    let splice = Splice::new(json.bytes())
-        .replace(b.span(), b"null")
-        .replace(id.span(), b"\"x\"");
+    let (id, b) = (json.root().get("id").unwrap(), json.root().get("b").unwrap());
+    let splice = Splice::new(json.bytes()).replace(b.span(), b"null").replace(id.span(), b"\"x\"");
     assert_eq!(text(splice), r#"{"id": "x", "a" : 1.0,"b":null}"#);
     let untouched = Splice::new(json.bytes()).finish().unwrap();
     assert_eq!(untouched.as_ptr(), json.bytes().as_ptr());
@@ -31,18 +26,10 @@ fn edits_apply_in_any_order_and_leave_the_rest() {
 #[test]
 fn overlapping_and_outlying_edits_are_refused_as_a_whole() {
     let bytes = Bytes::from_static(b"0123456789");
-    let two = |a, b| {
-        Splice::new(&bytes)
-            .replace(a, b"x")
-            .replace(b, b"y")
-            .finish()
-    };
+    let two = |a, b| Splice::new(&bytes).replace(a, b"x").replace(b, b"y").finish();
     assert_eq!(two(0..5, 4..6), Err(SpliceError::Overlap { offset: 4 }));
     assert_eq!(two(2..3, 2..3), Err(SpliceError::Overlap { offset: 2 }));
-    assert_eq!(
-        two(0..11, 12..12),
-        Err(SpliceError::OutOfRange { end: 11, bytes: 10 })
-    );
+    assert_eq!(two(0..11, 12..12), Err(SpliceError::OutOfRange { end: 11, bytes: 10 }));
     #[allow(clippy::reversed_empty_ranges, reason = "a reversed span is the case")]
     let reversed = Splice::new(&bytes).replace(5..3, b"x").finish();
     assert!(reversed.is_err());
@@ -54,11 +41,7 @@ fn overlapping_and_outlying_edits_are_refused_as_a_whole() {
 fn members_are_replaced_or_inserted() {
     let set = |document: &str, key: &str| {
         let json = json(document);
-        text(
-            Splice::new(json.bytes())
-                .set_member(json.root(), key, b"9")
-                .unwrap(),
-        )
+        text(Splice::new(json.bytes()).set_member(json.root(), key, b"9").unwrap())
     };
     assert_eq!(set(r#"{"a": 1}"#, "a"), r#"{"a": 9}"#);
     assert_eq!(set(r#"{"\u0061": 1}"#, "a"), r#"{"\u0061": 9}"#);

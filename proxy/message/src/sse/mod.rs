@@ -108,9 +108,7 @@ impl Splitter {
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), SseError> {
         match self.failed {
             Some(error) => Err(error),
-            None => self
-                .read(chunk)
-                .inspect_err(|error| self.failed = Some(*error)),
+            None => self.read(chunk).inspect_err(|error| self.failed = Some(*error)),
         }
     }
 
@@ -133,9 +131,7 @@ impl Splitter {
                 chunk = rest;
                 continue;
             }
-            let Some((line, rest)) =
-                memchr2(b'\n', b'\r', chunk).and_then(|at| chunk.split_at_checked(at))
-            else {
+            let Some((line, rest)) = memchr2(b'\n', b'\r', chunk).and_then(|at| chunk.split_at_checked(at)) else {
                 self.line.extend_from_slice(chunk);
                 return self.check_line(&self.line);
             };
@@ -156,9 +152,7 @@ impl Splitter {
 
     /// A byte order mark is allowed before the first line only.
     fn without_mark<'a>(&self, line: &'a [u8]) -> &'a [u8] {
-        line.strip_prefix(b"\xef\xbb\xbf")
-            .filter(|_| self.first_line)
-            .unwrap_or(line)
+        line.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.first_line).unwrap_or(line)
     }
 
     /// The limits, for a whole line or the beginning of one.
@@ -172,9 +166,7 @@ impl Splitter {
             let value = value.strip_prefix(b" ").unwrap_or(value);
             let separator = usize::from(self.seen_data);
             if self.data.len() + separator + value.len() > self.data_bytes_max {
-                return Err(SseError::EventTooLarge {
-                    limit: self.data_bytes_max,
-                });
+                return Err(SseError::EventTooLarge { limit: self.data_bytes_max });
             }
         } else if self.control_bytes + line.len() > CONTROL_BYTES_MAX {
             return Err(SseError::ControlTooLarge);
@@ -217,9 +209,7 @@ impl Splitter {
         if self.seen_data {
             // A line `data` without a colon has passed check_line unmeasured.
             if self.data.len() + 1 + value.len() > self.data_bytes_max {
-                return Err(SseError::EventTooLarge {
-                    limit: self.data_bytes_max,
-                });
+                return Err(SseError::EventTooLarge { limit: self.data_bytes_max });
             }
             self.data.extend_from_slice(b"\n");
         }
@@ -241,9 +231,7 @@ impl Splitter {
 }
 
 fn utf8(value: &[u8]) -> Result<String, SseError> {
-    std::str::from_utf8(value)
-        .map(str::to_owned)
-        .map_err(|_| SseError::InvalidUtf8)
+    std::str::from_utf8(value).map(str::to_owned).map_err(|_| SseError::InvalidUtf8)
 }
 
 /// Appends the frame of exactly one event. Data is split at every line end a reader knows, so it cannot end the event or
@@ -281,10 +269,7 @@ pub fn write_event(out: &mut BytesMut, event: &Event) -> Result<(), SseError> {
             if tail.is_empty() {
                 break;
             }
-            rest = tail
-                .strip_prefix(b"\r\n")
-                .or_else(|| tail.get(1..))
-                .unwrap_or_default();
+            rest = tail.strip_prefix(b"\r\n").or_else(|| tail.get(1..)).unwrap_or_default();
         }
     }
     out.extend_from_slice(b"\n");

@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use proptest::prelude::*;
 
@@ -17,33 +11,18 @@ fn split(stream: &[u8]) -> Result<Vec<Event>, SseError> {
 }
 
 fn data(text: &str) -> Event {
-    Event {
-        data: Some(Bytes::copy_from_slice(text.as_bytes())),
-        ..Event::default()
-    }
+    Event { data: Some(Bytes::copy_from_slice(text.as_bytes())), ..Event::default() }
 }
 
 #[test]
 fn lines_end_at_line_feed_carriage_return_and_both() {
     for end in ["\n", "\r", "\r\n"] {
-        let stream =
-            "data: a,data:b,data,,: c,,id: 7,event: x,data: d,retry: 5,,".replace(',', end);
+        let stream = "data: a,data:b,data,,: c,,id: 7,event: x,data: d,retry: 5,,".replace(',', end);
         let events = split(stream.as_bytes()).unwrap();
         assert_eq!(events.len(), 3, "{end:?}");
         assert_eq!(events[0], data("a\nb\n"));
-        assert_eq!(
-            events[1],
-            Event {
-                comment: true,
-                ..Event::default()
-            }
-        );
-        let last = Event {
-            id: Some("7".into()),
-            event: Some("x".into()),
-            retry_ms: Some(5),
-            ..data("d")
-        };
+        assert_eq!(events[1], Event { comment: true, ..Event::default() });
+        let last = Event { id: Some("7".into()), event: Some("x".into()), retry_ms: Some(5), ..data("d") };
         assert_eq!(events[2], last);
     }
 }
@@ -55,10 +34,7 @@ fn a_bare_carriage_return_ends_the_line_instead_of_hiding_a_field() {
     assert_eq!(events[0].event.as_deref(), Some("forged"));
     assert_eq!(events[1], data("2"));
     let separators = "data: a\u{2028}b\u{85}c\u{b}d\n\n";
-    assert_eq!(
-        split(separators.as_bytes()).unwrap(),
-        [data("a\u{2028}b\u{85}c\u{b}d")]
-    );
+    assert_eq!(split(separators.as_bytes()).unwrap(), [data("a\u{2028}b\u{85}c\u{b}d")]);
 }
 
 #[test]
@@ -66,28 +42,16 @@ fn fields_follow_the_whatwg_rules() {
     assert_eq!(split(b"\xef\xbb\xbfdata: a\n\n").unwrap(), [data("a")]);
     assert_eq!(split(b"\n\n\xef\xbb\xbfdata: a\n\n").unwrap(), []);
     assert_eq!(split(b"id: a\0b\ndata: x\n\n").unwrap(), [data("x")]);
-    assert_eq!(
-        split(b"retry: 1x\nretry:\nretry: -1\ndata: x\n\n").unwrap(),
-        [data("x")]
-    );
+    assert_eq!(split(b"retry: 1x\nretry:\nretry: -1\ndata: x\n\n").unwrap(), [data("x")]);
     assert_eq!(split(b"Data: x\n data: y\nunknown: z\n\n").unwrap(), []);
     assert_eq!(split(b"data:  x \n\n").unwrap(), [data(" x ")]);
     assert_eq!(split(b"event\ndata: x\n\n").unwrap(), [data("x")]);
     let priming = split(b"id: 1\ndata:\n\n").unwrap();
-    assert_eq!(
-        (priming[0].id.as_deref(), priming[0].data.as_deref()),
-        (Some("1"), Some(&b""[..]))
-    );
-    assert_eq!(
-        split(b"id\ndata: x\n\n").unwrap()[0].id.as_deref(),
-        Some("")
-    );
+    assert_eq!((priming[0].id.as_deref(), priming[0].data.as_deref()), (Some("1"), Some(&b""[..])));
+    assert_eq!(split(b"id\ndata: x\n\n").unwrap()[0].id.as_deref(), Some(""));
     assert_eq!(split(b"id: \xff\n\n"), Err(SseError::InvalidUtf8));
     assert_eq!(split(b"event: \xff\n\n"), Err(SseError::InvalidUtf8));
-    assert_eq!(
-        split(b"event: a\0\ndata: x\n\n"),
-        Err(SseError::ControlCharacter)
-    );
+    assert_eq!(split(b"event: a\0\ndata: x\n\n"), Err(SseError::ControlCharacter));
 }
 
 #[test]
@@ -112,29 +76,15 @@ fn data_at_the_limit_passes_and_one_more_byte_ends_the_stream() {
     assert_eq!(read(b"data: 0123456789\n\n"), Ok(Some(data("0123456789"))));
     assert_eq!(read(b"data: 0123456789a\n\n"), too_large);
     assert_eq!(read(b"data: 0123456789a"), too_large);
-    assert_eq!(
-        read(b"data: 01234\ndata:5678\n\n"),
-        Ok(Some(data("01234\n5678")))
-    );
+    assert_eq!(read(b"data: 01234\ndata:5678\n\n"), Ok(Some(data("01234\n5678"))));
     assert_eq!(read(b"data: 01234\ndata:56789\n\n"), too_large);
     assert_eq!(
-        read(&[b"data: 0\n", "data\n".repeat(9).as_bytes(), b"\n"].concat())
-            .unwrap()
-            .unwrap()
-            .data
-            .unwrap()
-            .len(),
+        read(&[b"data: 0\n", "data\n".repeat(9).as_bytes(), b"\n"].concat()).unwrap().unwrap().data.unwrap().len(),
         10
     );
-    assert_eq!(
-        read(&[b"data: 0\n", "data\n".repeat(10).as_bytes(), b"\n"].concat()),
-        too_large
-    );
+    assert_eq!(read(&[b"data: 0\n", "data\n".repeat(10).as_bytes(), b"\n"].concat()), too_large);
     let mut splitter = Splitter::new(10);
-    assert_eq!(
-        splitter.push(b"data: a\n\ndata: 0123456789a\n\n"),
-        Err(SseError::EventTooLarge { limit: 10 })
-    );
+    assert_eq!(splitter.push(b"data: a\n\ndata: 0123456789a\n\n"), Err(SseError::EventTooLarge { limit: 10 }));
     assert_eq!(splitter.pop(), Some(data("a")));
     assert!(splitter.push(b"\n\n").is_err());
 }
@@ -143,10 +93,7 @@ fn data_at_the_limit_passes_and_one_more_byte_ends_the_stream() {
 fn fields_beside_data_are_bounded_too() {
     let comment = |bytes: usize| format!(":{}\n\n", "x".repeat(bytes - 1));
     assert!(split(comment(CONTROL_BYTES_MAX).as_bytes()).is_ok());
-    assert_eq!(
-        split(comment(CONTROL_BYTES_MAX + 1).as_bytes()),
-        Err(SseError::ControlTooLarge)
-    );
+    assert_eq!(split(comment(CONTROL_BYTES_MAX + 1).as_bytes()), Err(SseError::ControlTooLarge));
     let lines = format!("{}\n", ": xxxxx\n".repeat(CONTROL_BYTES_MAX / 7 + 1));
     assert_eq!(split(lines.as_bytes()), Err(SseError::ControlTooLarge));
     assert!(split(comment(CONTROL_BYTES_MAX).repeat(3).as_bytes()).is_ok());
@@ -155,21 +102,9 @@ fn fields_beside_data_are_bounded_too() {
 #[test]
 fn what_would_break_the_frame_is_not_written() {
     for text in ["a\nb", "a\rb", "a\0b", "\n"] {
-        for event in [
-            Event {
-                id: Some(text.into()),
-                ..data("x")
-            },
-            Event {
-                event: Some(text.into()),
-                ..data("x")
-            },
-        ] {
+        for event in [Event { id: Some(text.into()), ..data("x") }, Event { event: Some(text.into()), ..data("x") }] {
             let mut out = BytesMut::new();
-            assert_eq!(
-                write_event(&mut out, &event),
-                Err(SseError::ControlCharacter)
-            );
+            assert_eq!(write_event(&mut out, &event), Err(SseError::ControlCharacter));
             assert!(out.is_empty());
         }
     }

@@ -152,10 +152,7 @@ pub fn canonical(uri: &str) -> Result<Canonical<'_>, NotCanonical> {
     }
     let (authority, path) = match hierarchy.strip_prefix("//") {
         Some(hierarchy) => {
-            let (authority, path) = match hierarchy
-                .find('/')
-                .and_then(|at| hierarchy.split_at_checked(at))
-            {
+            let (authority, path) = match hierarchy.find('/').and_then(|at| hierarchy.split_at_checked(at)) {
                 Some((authority, path)) => (authority, path),
                 None => (hierarchy, ""),
             };
@@ -182,9 +179,7 @@ pub fn canonical_template(template: &str) -> Result<(), NotCanonical> {
     let mut rest = template;
     while let Some((before, tail)) = rest.split_once('{') {
         let (expression, tail) = tail.split_once('}').ok_or(NotCanonical::Template)?;
-        if expression.is_empty()
-            || expression.contains('{')
-            || !expression.bytes().all(|byte| byte.is_ascii_graphic())
+        if expression.is_empty() || expression.contains('{') || !expression.bytes().all(|byte| byte.is_ascii_graphic())
         {
             return Err(NotCanonical::Template);
         }
@@ -198,9 +193,7 @@ pub fn canonical_template(template: &str) -> Result<(), NotCanonical> {
 
 fn check_scheme(scheme: &str) -> Result<(), NotCanonical> {
     if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        || !scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+        || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
     {
         return Err(NotCanonical::Scheme);
     }
@@ -219,14 +212,13 @@ fn check_characters(rest: &str) -> Result<(), NotCanonical> {
             b'%' => {
                 let value = hex_pair(&mut bytes)?;
                 let mut ahead = bytes.clone();
-                let twice =
-                    value == b'%' && hex_pair(&mut ahead) != Err(NotCanonical::PercentIncomplete);
+                let twice = value == b'%' && hex_pair(&mut ahead) != Err(NotCanonical::PercentIncomplete);
                 check_encoded(value, twice)?;
                 decoded.push(value);
             }
             b'#' => return Err(NotCanonical::Fragment),
-            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'[' | b']' | b'@' | b'!' | b'$'
-            | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' => decoded.push(byte),
+            b'-' | b'.' | b'_' | b'~' | b':' | b'/' | b'?' | b'[' | b']' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'('
+            | b')' | b'*' | b'+' | b',' | b';' | b'=' => decoded.push(byte),
             _ if byte.is_ascii_alphanumeric() => decoded.push(byte),
             _ => return Err(NotCanonical::Character),
         }
@@ -292,16 +284,12 @@ fn check_web(scheme: &str, authority: Option<&str>, path: &str) -> Result<(), No
     let bracketed = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
-        .is_some_and(|address| {
-            address
-                .parse::<std::net::Ipv6Addr>()
-                .is_ok_and(|parsed| parsed.to_string() == address)
-        });
+        .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address));
     let named = !host.is_empty()
         && !host.ends_with('.')
-        && host.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_')
-        });
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'_'));
     if !bracketed && !named {
         return Err(NotCanonical::Host);
     }

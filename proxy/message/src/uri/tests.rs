@@ -1,9 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::too_many_lines,
-    reason = "tests, with tables of cases"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::too_many_lines, reason = "tests, with tables of cases")]
 
 use proptest::prelude::*;
 
@@ -125,25 +120,13 @@ fn other_spellings_of_a_resource_are_refused() {
 
 #[test]
 fn templates_are_checked_around_their_expressions() {
-    for template in [
-        "test://template/{id}/data",
-        "file:///{+path}",
-        "x://{a}/{b}",
-        "x://plain",
-    ] {
+    for template in ["test://template/{id}/data", "file:///{+path}", "x://{a}/{b}", "x://plain"] {
         assert_eq!(canonical_template(template), Ok(()), "{template}");
     }
     for template in ["file:///{path", "x://{}", "x://{{a}}", "x://{a b}"] {
-        assert_eq!(
-            canonical_template(template),
-            Err(NotCanonical::Template),
-            "{template}"
-        );
+        assert_eq!(canonical_template(template), Err(NotCanonical::Template), "{template}");
     }
-    assert_eq!(
-        canonical_template("file:///{a}/../b"),
-        Err(NotCanonical::DotSegment)
-    );
+    assert_eq!(canonical_template("file:///{a}/../b"), Err(NotCanonical::DotSegment));
     assert_eq!(canonical_template("x://a}"), Err(NotCanonical::Character));
     assert_eq!(canonical_template("{a}:b\\c"), Err(NotCanonical::Character));
 }
@@ -164,9 +147,7 @@ fn escapes_root(uri: &str) -> bool {
             rest = tail;
         }
     }
-    decoded
-        .split(|byte| matches!(byte, b'/' | b'\\'))
-        .any(|segment| segment == b".." || segment == b".")
+    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b".." || segment == b".")
 }
 
 proptest! {
