@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use doorward_message::{Kind, Value, mirror::ParamTable};
 
 use super::{
-    Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX,
-    TITLE_BYTES_MAX, Tool, URI_BYTES_MAX,
+    Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, TITLE_BYTES_MAX,
+    Tool, URI_BYTES_MAX,
 };
 
 /// Most dropped items that are remembered by name.
@@ -78,10 +78,7 @@ impl CatalogueBuilder {
     }
 
     fn tool(&mut self, item: Value<'_>) -> Result<(), (String, DropReason)> {
-        let name = item
-            .get("name")
-            .and_then(Value::as_str)
-            .ok_or((String::new(), DropReason::NameMissing))?;
+        let name = item.get("name").and_then(Value::as_str).ok_or((String::new(), DropReason::NameMissing))?;
         let refused = |reason| (name.to_string(), reason);
         if !is_valid_name(&name, NAME_BYTES_MAX) {
             return Err(refused(DropReason::NameInvalid));
@@ -109,11 +106,7 @@ impl CatalogueBuilder {
         Ok(())
     }
 
-    fn settle(
-        &mut self,
-        dropped: Vec<(String, DropReason)>,
-        set: impl Fn(&mut Self) -> &mut BTreeSet<Box<str>>,
-    ) {
+    fn settle(&mut self, dropped: Vec<(String, DropReason)>, set: impl Fn(&mut Self) -> &mut BTreeSet<Box<str>>) {
         for (name, reason) in dropped {
             self.dropped(&name, reason);
         }
@@ -158,9 +151,7 @@ fn names(result: Value<'_>, list: &str, key: &str, bytes_max: usize) -> Names {
 /// Whether the schema is an object within the limits. The text has passed the strict parser, so that it has no second
 /// reading here.
 fn fits(schema: Value<'_>) -> bool {
-    schema.kind() == Kind::Object
-        && schema.raw().len() <= SCHEMA_BYTES_MAX
-        && is_within_depth(schema, SCHEMA_DEPTH_MAX)
+    schema.kind() == Kind::Object && schema.raw().len() <= SCHEMA_BYTES_MAX && is_within_depth(schema, SCHEMA_DEPTH_MAX)
 }
 
 fn is_within_depth(value: Value<'_>, depth: usize) -> bool {
@@ -168,12 +159,8 @@ fn is_within_depth(value: Value<'_>, depth: usize) -> bool {
         return false;
     };
     match value.kind() {
-        Kind::Object => value
-            .members()
-            .all(|(_, member)| is_within_depth(member, below)),
-        Kind::Array => value
-            .elements()
-            .all(|element| is_within_depth(element, below)),
+        Kind::Object => value.members().all(|(_, member)| is_within_depth(member, below)),
+        Kind::Array => value.elements().all(|element| is_within_depth(element, below)),
         _ => true,
     }
 }
@@ -186,8 +173,6 @@ fn claimed(annotations: Value<'_>) -> Claimed {
         destructive: flag("destructiveHint"),
         idempotent: flag("idempotentHint"),
         open_world: flag("openWorldHint"),
-        title: title
-            .filter(|title| title.len() <= TITLE_BYTES_MAX)
-            .map(|title| (&*title).into()),
+        title: title.filter(|title| title.len() <= TITLE_BYTES_MAX).map(|title| (&*title).into()),
     }
 }

@@ -34,9 +34,7 @@ pub enum LockError {
 pub fn read_lock(bytes: Bytes, limits: &Limits) -> Result<Catalogue, LockError> {
     let document = Json::parse(bytes, limits)?;
     let root = document.root();
-    let version = root
-        .get("doorward_catalogue")
-        .and_then(doorward_message::Value::as_i64);
+    let version = root.get("doorward_catalogue").and_then(doorward_message::Value::as_i64);
     if version != Some(VERSION) {
         return Err(LockError::Version);
     }
@@ -89,10 +87,8 @@ fn claimed(claimed: &Claimed) -> JsonValue {
         ("idempotentHint", claimed.idempotent),
         ("openWorldHint", claimed.open_world),
     ];
-    let mut object: Map<String, JsonValue> = flags
-        .into_iter()
-        .filter_map(|(name, flag)| Some((name.to_owned(), JsonValue::Bool(flag?))))
-        .collect();
+    let mut object: Map<String, JsonValue> =
+        flags.into_iter().filter_map(|(name, flag)| Some((name.to_owned(), JsonValue::Bool(flag?)))).collect();
     if let Some(title) = &claimed.title {
         object.insert("title".into(), JsonValue::String(title.to_string()));
     }

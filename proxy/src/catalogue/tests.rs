@@ -1,18 +1,12 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use bytes::Bytes;
 use doorward_message::{Json, Limits};
 use serde_json::{Value, json};
 
 use super::{
-    Catalogue, CatalogueBuilder, DropReason, ITEMS_MAX, LockError, NAME_BYTES_MAX,
-    SCHEMA_DEPTH_MAX, read_lock, write_lock,
+    Catalogue, CatalogueBuilder, DropReason, ITEMS_MAX, LockError, NAME_BYTES_MAX, SCHEMA_DEPTH_MAX, read_lock,
+    write_lock,
 };
 
 fn document(text: impl Into<String>) -> Json {
@@ -26,23 +20,15 @@ fn of(tools: &Value) -> Catalogue {
 }
 
 fn reasons(catalogue: &Catalogue) -> Vec<DropReason> {
-    catalogue
-        .dropped()
-        .iter()
-        .map(|(_, reason)| *reason)
-        .collect()
+    catalogue.dropped().iter().map(|(_, reason)| *reason).collect()
 }
 
 #[test]
 fn pages_add_up_and_order_does_not_matter() {
-    let page = |name: &str| {
-        document(json!({"tools": [{"name": name, "inputSchema": {"type": "object"}}]}).to_string())
-    };
+    let page = |name: &str| document(json!({"tools": [{"name": name, "inputSchema": {"type": "object"}}]}).to_string());
     let build = |names: [&str; 2]| {
         let mut builder = CatalogueBuilder::default();
-        names
-            .iter()
-            .for_each(|name| builder.tools_page(page(name).root()));
+        names.iter().for_each(|name| builder.tools_page(page(name).root()));
         builder.build()
     };
     let (one, other) = (build(["a", "b"]), build(["b", "a"]));
@@ -58,12 +44,10 @@ fn key_order_is_no_change_and_a_schema_is() {
         builder.tools_page(document(text).root());
         *builder.build().hash()
     };
-    let one = with(
-        r#"{"tools":[{"name":"a","inputSchema":{"type":"object","properties":{"x":{"type":"string"},"y":{}}}}]}"#,
-    );
-    let same = with(
-        r#"{"tools":[{"inputSchema":{"properties":{"y":{},"x":{"type":"string"}},"type":"object"},"name":"a"}]}"#,
-    );
+    let one =
+        with(r#"{"tools":[{"name":"a","inputSchema":{"type":"object","properties":{"x":{"type":"string"},"y":{}}}}]}"#);
+    let same =
+        with(r#"{"tools":[{"inputSchema":{"properties":{"y":{},"x":{"type":"string"}},"type":"object"},"name":"a"}]}"#);
     let other = with(
         r#"{"tools":[{"name":"a","inputSchema":{"type":"object","properties":{"x":{"type":"integer"},"y":{}}}}]}"#,
     );
@@ -80,17 +64,7 @@ fn tools_that_do_not_fit_are_dropped_and_named() {
         {"name": "h", "inputSchema": {"type": "object", "properties": {"x": {"type": "number", "x-mcp-header": "X"}}}},
     ]));
     use DropReason::{HeaderInvalid, NameInvalid, NameMissing};
-    assert_eq!(
-        reasons(&catalogue),
-        [
-            NameMissing,
-            NameMissing,
-            NameInvalid,
-            NameInvalid,
-            NameInvalid,
-            HeaderInvalid
-        ]
-    );
+    assert_eq!(reasons(&catalogue), [NameMissing, NameMissing, NameInvalid, NameInvalid, NameInvalid, HeaderInvalid]);
     assert_eq!(catalogue.tools().len(), 1);
 }
 
@@ -100,17 +74,12 @@ fn tool_listed_twice_is_unknown() {
         &json!([{"name": "a", "inputSchema": {}}, {"name": "b", "inputSchema": {}}, {"name": "a", "inputSchema": {}}, {"name": "a"}]),
     );
     assert!(catalogue.tool("a").is_none() && catalogue.tool("b").is_some());
-    assert_eq!(
-        reasons(&catalogue),
-        [DropReason::Duplicate, DropReason::Duplicate]
-    );
+    assert_eq!(reasons(&catalogue), [DropReason::Duplicate, DropReason::Duplicate]);
 }
 
 #[test]
 fn tools_over_the_limit_are_dropped() {
-    let tools: Vec<_> = (0..=ITEMS_MAX)
-        .map(|n| json!({"name": n.to_string(), "inputSchema": {}}))
-        .collect();
+    let tools: Vec<_> = (0..=ITEMS_MAX).map(|n| json!({"name": n.to_string(), "inputSchema": {}})).collect();
     let catalogue = of(&json!(tools));
     assert_eq!(catalogue.tools().len(), ITEMS_MAX);
     assert_eq!(reasons(&catalogue), [DropReason::TooMany]);
@@ -119,13 +88,8 @@ fn tools_over_the_limit_are_dropped() {
 #[test]
 fn schema_over_the_depth_limit_is_not_kept() {
     let nested = |depth: usize| (1..depth).fold(json!({}), |inner, _| json!({"a": inner}));
-    let kept = |depth| {
-        of(&json!([{"name": "t", "inputSchema": nested(depth)}]))
-            .tool("t")
-            .unwrap()
-            .input_schema
-            .is_some()
-    };
+    let kept =
+        |depth| of(&json!([{"name": "t", "inputSchema": nested(depth)}])).tool("t").unwrap().input_schema.is_some();
     assert!(kept(SCHEMA_DEPTH_MAX));
     assert!(!kept(SCHEMA_DEPTH_MAX + 1));
 }
@@ -145,24 +109,16 @@ fn lock_file_reads_back_what_was_written() {
     let again = read_lock(Bytes::from(write_lock(&catalogue)), &Limits::default()).unwrap();
     assert_eq!(catalogue.hash(), again.hash());
     assert_eq!(again.tool("a\"b").unwrap().claimed.read_only, Some(true));
+    assert_eq!(again.tool("a\"b").unwrap().headers.params()[0].header_name(), "Mcp-Param-Region");
     assert_eq!(
-        again.tool("a\"b").unwrap().headers.params()[0].header_name(),
-        "Mcp-Param-Region"
-    );
-    assert_eq!(
-        again
-            .prompts()
-            .chain(again.resources())
-            .chain(again.templates())
-            .collect::<Vec<_>>(),
+        again.prompts().chain(again.resources()).chain(again.templates()).collect::<Vec<_>>(),
         ["p", "file:///x", "file:///{x}"]
     );
 }
 
 #[test]
 fn lock_file_that_is_not_one_is_refused() {
-    let refused =
-        |text: &str| read_lock(Bytes::from(text.to_owned()), &Limits::default()).unwrap_err();
+    let refused = |text: &str| read_lock(Bytes::from(text.to_owned()), &Limits::default()).unwrap_err();
     assert!(matches!(refused("{"), LockError::Json(_)));
     assert_eq!(refused(r#"{"tools": []}"#), LockError::Version);
     assert_eq!(refused(r#"{"doorward_catalogue": 2}"#), LockError::Version);

@@ -37,12 +37,7 @@ pub struct PublicAnswer {
 }
 
 const fn row(code: &'static str, status: u16, rpc_code: i32, text: &'static str) -> PublicAnswer {
-    PublicAnswer {
-        code,
-        status,
-        rpc_code,
-        text,
-    }
+    PublicAnswer { code, status, rpc_code, text }
 }
 
 impl Rejection {
@@ -90,12 +85,9 @@ fn accept(reason: &Accept) -> PublicAnswer {
             -31002,
             "This Origin is not allowed. Add it to accept.origins if it should be.",
         ),
-        Accept::PathUnknown => row(
-            "accept.path_unknown",
-            404,
-            INVALID_REQUEST,
-            "No MCP endpoint is served at this path.",
-        ),
+        Accept::PathUnknown => {
+            row("accept.path_unknown", 404, INVALID_REQUEST, "No MCP endpoint is served at this path.")
+        }
         Accept::MethodNotAllowed(_) => row(
             "accept.method_not_allowed",
             405,
@@ -108,48 +100,28 @@ fn accept(reason: &Accept) -> PublicAnswer {
             INVALID_REQUEST,
             "Send the message as Content-Type: application/json in UTF-8.",
         ),
-        Accept::ContentEncoding => row(
-            "accept.content_encoding",
-            415,
-            INVALID_REQUEST,
-            "Send the message without Content-Encoding.",
-        ),
+        Accept::ContentEncoding => {
+            row("accept.content_encoding", 415, INVALID_REQUEST, "Send the message without Content-Encoding.")
+        }
         Accept::NotAcceptable => row(
             "accept.not_acceptable",
             406,
             INVALID_REQUEST,
             "Accept must list application/json and text/event-stream (for GET: text/event-stream).",
         ),
-        Accept::BodyTooLarge => row(
-            "accept.body_too_large",
-            413,
-            INVALID_REQUEST,
-            "The message is over the size limit.",
-        ),
-        Accept::HeadTooLarge => row(
-            "accept.head_too_large",
-            431,
-            INVALID_REQUEST,
-            "The request's header lines are over their limits.",
-        ),
-        Accept::TargetTooLong => row(
-            "accept.target_too_long",
-            414,
-            INVALID_REQUEST,
-            "The request target is over the limit.",
-        ),
-        Accept::Timeout => row(
-            "accept.timeout",
-            408,
-            INVALID_REQUEST,
-            "The request did not arrive in time.",
-        ),
-        Accept::Expectation => row(
-            "accept.expectation",
-            417,
-            INVALID_REQUEST,
-            "The only Expect that is met is 100-continue.",
-        ),
+        Accept::BodyTooLarge => {
+            row("accept.body_too_large", 413, INVALID_REQUEST, "The message is over the size limit.")
+        }
+        Accept::HeadTooLarge => {
+            row("accept.head_too_large", 431, INVALID_REQUEST, "The request's header lines are over their limits.")
+        }
+        Accept::TargetTooLong => {
+            row("accept.target_too_long", 414, INVALID_REQUEST, "The request target is over the limit.")
+        }
+        Accept::Timeout => row("accept.timeout", 408, INVALID_REQUEST, "The request did not arrive in time."),
+        Accept::Expectation => {
+            row("accept.expectation", 417, INVALID_REQUEST, "The only Expect that is met is 100-continue.")
+        }
         Accept::HeaderMismatch => row(
             "accept.header_mismatch",
             400,
@@ -162,18 +134,10 @@ fn accept(reason: &Accept) -> PublicAnswer {
             UNSUPPORTED_VERSION,
             "This protocol version is not supported. data.supported lists those that are.",
         ),
-        Accept::MetaInvalid => row(
-            "accept.meta_invalid",
-            400,
-            INVALID_PARAMS,
-            "A required member of _meta is missing or malformed.",
-        ),
-        Accept::MetaTooLarge => row(
-            "accept.meta_too_large",
-            413,
-            INVALID_PARAMS,
-            "_meta is over its size limit.",
-        ),
+        Accept::MetaInvalid => {
+            row("accept.meta_invalid", 400, INVALID_PARAMS, "A required member of _meta is missing or malformed.")
+        }
+        Accept::MetaTooLarge => row("accept.meta_too_large", 413, INVALID_PARAMS, "_meta is over its size limit."),
         Accept::Message(error) => row(
             error.code(),
             400,
@@ -186,24 +150,18 @@ fn accept(reason: &Accept) -> PublicAnswer {
             INVALID_REQUEST,
             "Batches exist in protocol revision 2025-03-26 only. Send one message per request.",
         ),
-        Accept::MethodUnknown => row(
-            "accept.method_unknown",
-            404,
-            METHOD_NOT_FOUND,
-            "This method does not exist in this protocol revision.",
-        ),
+        Accept::MethodUnknown => {
+            row("accept.method_unknown", 404, METHOD_NOT_FOUND, "This method does not exist in this protocol revision.")
+        }
         Accept::ResponseUnexpected => row(
             "accept.response_unexpected",
             400,
             INVALID_REQUEST,
             "This response answers no request that is under way.",
         ),
-        Accept::IdInUse => row(
-            "accept.id_in_use",
-            400,
-            INVALID_REQUEST,
-            "A request with this id is under way. Choose another id.",
-        ),
+        Accept::IdInUse => {
+            row("accept.id_in_use", 400, INVALID_REQUEST, "A request with this id is under way. Choose another id.")
+        }
         Accept::EraMismatch { .. } => row(
             "upstream.era_mismatch",
             400,
@@ -216,59 +174,39 @@ fn accept(reason: &Accept) -> PublicAnswer {
 fn authentication(reason: Authentication) -> PublicAnswer {
     let refused = |code, text| row(code, 401, -31010, text);
     match reason {
-        Authentication::TokenMissing => refused(
-            "authn.token_missing",
-            "A bearer token is needed. WWW-Authenticate names where to get one.",
-        ),
-        Authentication::TokenMalformed => refused(
-            "authn.token_malformed",
-            "Send exactly one Authorization header with one bearer token.",
-        ),
-        Authentication::TokenTooLarge => refused(
-            "authn.token_too_large",
-            "The bearer token is over the size limit.",
-        ),
-        Authentication::AlgorithmForbidden => refused(
-            "authn.algorithm_forbidden",
-            "The token's signature algorithm is not accepted.",
-        ),
-        Authentication::IssuerUnknown => refused(
-            "authn.issuer_unknown",
-            "The token's issuer is not trusted here.",
-        ),
-        Authentication::KeyUnknown => refused(
-            "authn.key_unknown",
-            "The token's key is not among its issuer's keys. Get a new token.",
-        ),
-        Authentication::SignatureInvalid => refused(
-            "authn.signature_invalid",
-            "The token's signature does not verify.",
-        ),
+        Authentication::TokenMissing => {
+            refused("authn.token_missing", "A bearer token is needed. WWW-Authenticate names where to get one.")
+        }
+        Authentication::TokenMalformed => {
+            refused("authn.token_malformed", "Send exactly one Authorization header with one bearer token.")
+        }
+        Authentication::TokenTooLarge => refused("authn.token_too_large", "The bearer token is over the size limit."),
+        Authentication::AlgorithmForbidden => {
+            refused("authn.algorithm_forbidden", "The token's signature algorithm is not accepted.")
+        }
+        Authentication::IssuerUnknown => refused("authn.issuer_unknown", "The token's issuer is not trusted here."),
+        Authentication::KeyUnknown => {
+            refused("authn.key_unknown", "The token's key is not among its issuer's keys. Get a new token.")
+        }
+        Authentication::SignatureInvalid => {
+            refused("authn.signature_invalid", "The token's signature does not verify.")
+        }
         Authentication::AudienceMismatch => refused(
             "authn.audience_mismatch",
             "The token was issued for another resource. Ask for one with this resource as audience.",
         ),
-        Authentication::Expired => {
-            refused("authn.expired", "The token has expired. Get a new one.")
-        }
-        Authentication::NotYetValid => refused(
-            "authn.not_yet_valid",
-            "The token is not valid yet. Check the clocks.",
-        ),
+        Authentication::Expired => refused("authn.expired", "The token has expired. Get a new one."),
+        Authentication::NotYetValid => refused("authn.not_yet_valid", "The token is not valid yet. Check the clocks."),
         Authentication::TokenType => refused(
             "authn.token_type",
             "This is not an access token of the accepted type. Send an access token, not an ID token.",
         ),
-        Authentication::ClaimsInvalid => refused(
-            "authn.claims_invalid",
-            "A required claim of the token is missing or malformed.",
-        ),
-        Authentication::Unavailable => row(
-            "authn.unavailable",
-            503,
-            -31011,
-            "Tokens cannot be verified at the moment. Try again.",
-        ),
+        Authentication::ClaimsInvalid => {
+            refused("authn.claims_invalid", "A required claim of the token is missing or malformed.")
+        }
+        Authentication::Unavailable => {
+            row("authn.unavailable", 503, -31011, "Tokens cannot be verified at the moment. Try again.")
+        }
         Authentication::InsufficientScope => row(
             "authn.insufficient_scope",
             403,
@@ -280,35 +218,23 @@ fn authentication(reason: Authentication) -> PublicAnswer {
 
 fn session(reason: Session) -> PublicAnswer {
     match reason {
-        Session::Unknown => row(
-            "session.unknown",
-            404,
-            -31020,
-            "This session does not exist or has ended. Initialize a new one.",
-        ),
-        Session::Missing => row(
-            "session.missing",
-            400,
-            -31021,
-            "This request needs the Mcp-Session-Id that initialize returned.",
-        ),
-        Session::LimitReached => row(
-            "session.limit_reached",
-            429,
-            -31022,
-            "Too many sessions are open. Close one, or try again later.",
-        ),
+        Session::Unknown => {
+            row("session.unknown", 404, -31020, "This session does not exist or has ended. Initialize a new one.")
+        }
+        Session::Missing => {
+            row("session.missing", 400, -31021, "This request needs the Mcp-Session-Id that initialize returned.")
+        }
+        Session::LimitReached => {
+            row("session.limit_reached", 429, -31022, "Too many sessions are open. Close one, or try again later.")
+        }
     }
 }
 
 fn authorization(reason: Authorization) -> PublicAnswer {
     match reason {
-        Authorization::Denied => row(
-            "authz.denied",
-            403,
-            -31003,
-            "Policy does not permit this. Ask the operator, naming the decision id.",
-        ),
+        Authorization::Denied => {
+            row("authz.denied", 403, -31003, "Policy does not permit this. Ask the operator, naming the decision id.")
+        }
         Authorization::PolicyError => row(
             "authz.policy_error",
             403,
@@ -346,18 +272,10 @@ impl Fault {
     /// The fault's public form.
     pub fn public(self) -> PublicAnswer {
         match self {
-            Self::DownstreamClosed => row(
-                "downstream.closed",
-                499,
-                -31060,
-                "The client closed the connection.",
-            ),
-            Self::UpstreamConnect => row(
-                "upstream.connect",
-                502,
-                -31051,
-                "The server cannot be reached. Nothing was sent; try again.",
-            ),
+            Self::DownstreamClosed => row("downstream.closed", 499, -31060, "The client closed the connection."),
+            Self::UpstreamConnect => {
+                row("upstream.connect", 502, -31051, "The server cannot be reached. Nothing was sent; try again.")
+            }
             Self::UpstreamTimeout => row(
                 "upstream.timeout",
                 504,
@@ -370,60 +288,32 @@ impl Fault {
                 -31053,
                 "The server closed the connection before its answer was complete. The call may have taken effect.",
             ),
-            Self::UpstreamInvalid => row(
-                "upstream.invalid",
-                502,
-                -31054,
-                "The server's answer is not valid and was withheld.",
-            ),
-            Self::UpstreamTooLarge => row(
-                "upstream.too_large",
-                502,
-                -31055,
-                "The server's answer is over the size limit and was withheld.",
-            ),
-            Self::UpstreamRefused => row(
-                "upstream.refused",
-                502,
-                -31056,
-                "The server refused the request. Tell the operator.",
-            ),
-            Self::UpstreamExited => row(
-                "upstream.exited",
-                502,
-                -31057,
-                "The server's process ended. The call may have taken effect.",
-            ),
+            Self::UpstreamInvalid => {
+                row("upstream.invalid", 502, -31054, "The server's answer is not valid and was withheld.")
+            }
+            Self::UpstreamTooLarge => {
+                row("upstream.too_large", 502, -31055, "The server's answer is over the size limit and was withheld.")
+            }
+            Self::UpstreamRefused => {
+                row("upstream.refused", 502, -31056, "The server refused the request. Tell the operator.")
+            }
+            Self::UpstreamExited => {
+                row("upstream.exited", 502, -31057, "The server's process ended. The call may have taken effect.")
+            }
             Self::CredentialUnavailable => row(
                 "upstream.credential_unavailable",
                 503,
                 -31058,
                 "The credential for the server is not available. Nothing was sent; try again.",
             ),
-            Self::AuditUnavailable => row(
-                "audit.unavailable",
-                503,
-                -31070,
-                "The call could not be recorded, so it was not made. Try again.",
-            ),
-            Self::Overloaded => row(
-                "overloaded",
-                503,
-                -31071,
-                "Too much is under way. Try again later.",
-            ),
-            Self::ShuttingDown => row(
-                "shutting_down",
-                503,
-                -31072,
-                "The proxy is shutting down. Try again.",
-            ),
-            Self::Internal => row(
-                "internal",
-                500,
-                -31073,
-                "Something went wrong here. Tell the operator the decision id.",
-            ),
+            Self::AuditUnavailable => {
+                row("audit.unavailable", 503, -31070, "The call could not be recorded, so it was not made. Try again.")
+            }
+            Self::Overloaded => row("overloaded", 503, -31071, "Too much is under way. Try again later."),
+            Self::ShuttingDown => row("shutting_down", 503, -31072, "The proxy is shutting down. Try again."),
+            Self::Internal => {
+                row("internal", 500, -31073, "Something went wrong here. Tell the operator the decision id.")
+            }
         }
     }
 }

@@ -151,13 +151,7 @@ pub struct Decision {
 impl Decision {
     /// The message needs no question of its own: it answers one that was decided before.
     pub fn settled() -> Self {
-        Self {
-            effect: Effect::Allow,
-            policies: Arc::default(),
-            errors: Arc::default(),
-            advice: None,
-            refusal: None,
-        }
+        Self { effect: Effect::Allow, policies: Arc::default(), errors: Arc::default(), advice: None, refusal: None }
     }
 
     /// Whether the question was answered with [`Effect::Allow`].

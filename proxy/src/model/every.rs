@@ -172,24 +172,17 @@ pub fn rejections() -> Vec<Rejection> {
             Rejection::Accept(_) => {
                 for reason in accept() {
                     match reason {
-                        Accept::Message(_) => all.extend(
-                            parse_errors()
-                                .into_iter()
-                                .map(Accept::Message)
-                                .map(Rejection::Accept),
-                        ),
+                        Accept::Message(_) => {
+                            all.extend(parse_errors().into_iter().map(Accept::Message).map(Rejection::Accept))
+                        }
                         other => all.push(Rejection::Accept(other)),
                     }
                 }
             }
-            Rejection::Authentication(_) => {
-                all.extend(authentication().into_iter().map(Rejection::Authentication))
-            }
+            Rejection::Authentication(_) => all.extend(authentication().into_iter().map(Rejection::Authentication)),
             Rejection::Session(_) => all.extend(session().into_iter().map(Rejection::Session)),
             Rejection::RateLimited(limited) => all.push(Rejection::RateLimited(limited)),
-            Rejection::Authorization(..) => {
-                all.extend(authorization().into_iter().map(Rejection::from))
-            }
+            Rejection::Authorization(..) => all.extend(authorization().into_iter().map(Rejection::from)),
         }
     }
     all

@@ -42,9 +42,7 @@ impl ClientCapabilities {
         let form = elicitation.and_then(|modes| modes.get("form")).is_some();
         Self {
             sampling: sampling.is_some(),
-            sampling_tools: sampling
-                .and_then(|sampling| sampling.get("tools"))
-                .is_some(),
+            sampling_tools: sampling.and_then(|sampling| sampling.get("tools")).is_some(),
             elicitation_form: form || (elicitation.is_some() && !url),
             elicitation_url: url,
             roots: capabilities.get("roots").is_some(),
@@ -74,13 +72,7 @@ impl SessionState {
         upstream_session: Option<HeaderValue>,
         client: ClientCapabilities,
     ) -> Self {
-        Self {
-            key,
-            revision,
-            upstream_session,
-            client,
-            server_requests: Mutex::default(),
-        }
+        Self { key, revision, upstream_session, client, server_requests: Mutex::default() }
     }
 
     /// Notes a server request that goes to the client. `false` where the table is full or the id is taken.
@@ -95,8 +87,6 @@ impl SessionState {
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashSet<Id>> {
-        self.server_requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.server_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -91,16 +91,8 @@ pub const GROUPS: &[(&str, &[&str])] = &[
 
 use ResourceKind::{DataClass, McpResource, Prompt, ResourceTemplate, Secret, Server, Task};
 
-const fn action(
-    id: &'static str,
-    groups: &'static [&'static str],
-    resources: &'static [ResourceKind],
-) -> Action {
-    Action {
-        id,
-        groups,
-        resources,
-    }
+const fn action(id: &'static str, groups: &'static [&'static str], resources: &'static [ResourceKind]) -> Action {
+    Action { id, groups, resources }
 }
 
 /// Every action but those of single tools.
@@ -115,17 +107,9 @@ pub const ACTIONS: &[Action] = &[
     action("notifications/message", &["notify"], &[Server]),
     action("notifications/tools/list_changed", &["notify"], &[Server]),
     action("notifications/prompts/list_changed", &["notify"], &[Server]),
-    action(
-        "notifications/resources/list_changed",
-        &["notify"],
-        &[Server],
-    ),
+    action("notifications/resources/list_changed", &["notify"], &[Server]),
     action("notifications/roots/list_changed", &["notify"], &[Server]),
-    action(
-        "notifications/subscriptions/acknowledged",
-        &["notify"],
-        &[Server],
-    ),
+    action("notifications/subscriptions/acknowledged", &["notify"], &[Server]),
     action("notifications/elicitation/complete", &["notify"], &[Server]),
     action("tools/list", &["list"], &[Server]),
     action("prompts/list", &["list"], &[Server]),
@@ -133,27 +117,15 @@ pub const ACTIONS: &[Action] = &[
     action("resources/templates/list", &["list"], &[Server]),
     action("tasks/list", &["list"], &[Server]),
     action("skills/list", &["list"], &[Server]),
-    action(
-        "resources/read",
-        &["read"],
-        &[McpResource, ResourceTemplate],
-    ),
+    action("resources/read", &["read"], &[McpResource, ResourceTemplate]),
     action("resources/subscribe", &["read"], &[McpResource]),
     action("resources/unsubscribe", &["read"], &[McpResource]),
-    action(
-        "subscriptions/listen",
-        &["read"],
-        &[Server, McpResource, Task],
-    ),
+    action("subscriptions/listen", &["read"], &[Server, McpResource, Task]),
     action("notifications/resources/updated", &["read"], &[McpResource]),
     action("resources/directory/read", &["read"], &[McpResource]),
     action("skills/get", &["read"], &[McpResource]),
     action("prompts/get", &["read"], &[Prompt]),
-    action(
-        "completion/complete",
-        &["read"],
-        &[Prompt, ResourceTemplate],
-    ),
+    action("completion/complete", &["read"], &[Prompt, ResourceTemplate]),
     action("tasks/get", &["read"], &[Task]),
     action("tasks/result", &["read"], &[Task]),
     action("notifications/tasks", &["read"], &[Task]),
@@ -169,10 +141,7 @@ pub const ACTIONS: &[Action] = &[
 
 /// The row of an action, with its place in [`ACTIONS`].
 pub fn find(id: &str) -> Option<(usize, &'static Action)> {
-    ACTIONS
-        .iter()
-        .enumerate()
-        .find(|(_, action)| action.id == id)
+    ACTIONS.iter().enumerate().find(|(_, action)| action.id == id)
 }
 
 /// The groups of a group or action and the groups of those, without duplicates.
@@ -207,6 +176,5 @@ pub fn tool_action(upstream: &str, tool: &str) -> String {
 
 /// Whether an action id names a single tool.
 pub fn is_tool_action(id: &str) -> bool {
-    id.strip_prefix(TOOLS_CALL)
-        .is_some_and(|rest| rest.starts_with('/'))
+    id.strip_prefix(TOOLS_CALL).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -73,16 +73,10 @@ pub enum Untypable {
 /// See [`Untypable`].
 pub fn record_of(schema: &Value) -> Result<RecordType, Untypable> {
     let root = schema.as_object().ok_or(Untypable::NotAnObject)?;
-    if root
-        .get("type")
-        .is_some_and(|kind| kind.as_str() != Some("object"))
-    {
+    if root.get("type").is_some_and(|kind| kind.as_str() != Some("object")) {
         return Err(Untypable::NotAnObjectSchema);
     }
-    let mut typing = Typing {
-        root: schema,
-        nodes_left: NODES_MAX,
-    };
+    let mut typing = Typing { root: schema, nodes_left: NODES_MAX };
     typing.record(root, 0)
 }
 
@@ -97,11 +91,7 @@ impl<'a> Typing<'a> {
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        schema: &'a Map<String, Value>,
-        depth: usize,
-    ) -> Result<RecordType, Untypable> {
+    fn record(&mut self, schema: &'a Map<String, Value>, depth: usize) -> Result<RecordType, Untypable> {
         let mut record = RecordType::default();
         let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
             return Ok(record);
@@ -111,20 +101,14 @@ impl<'a> Typing<'a> {
             self.spend()?;
             if let Some((kind, nullable)) = self.kind(property, depth + 1)? {
                 let required = !nullable && required.contains(name);
-                record
-                    .fields
-                    .insert(name.as_str().into(), Field { required, kind });
+                record.fields.insert(name.as_str().into(), Field { required, kind });
             }
         }
         Ok(record)
     }
 
     /// The type and whether `null` is allowed beside it; `None` where Cedar has no such type.
-    fn kind(
-        &mut self,
-        schema: &'a Value,
-        depth: usize,
-    ) -> Result<Option<(ArgumentType, bool)>, Untypable> {
+    fn kind(&mut self, schema: &'a Value, depth: usize) -> Result<Option<(ArgumentType, bool)>, Untypable> {
         self.spend()?;
         if depth > DEPTH_MAX {
             return Ok(None);
@@ -132,18 +116,13 @@ impl<'a> Typing<'a> {
         let Some(schema) = self.resolve(schema) else {
             return Ok(None);
         };
-        if schema.contains_key("oneOf")
-            || schema.contains_key("allOf")
-            || schema.contains_key("not")
-        {
+        if schema.contains_key("oneOf") || schema.contains_key("allOf") || schema.contains_key("not") {
             return Ok(None);
         }
         match (schema.get("anyOf"), schema.get("type")) {
             (Some(Value::Array(choices)), None) => self.nullable(choices, depth),
             (Some(_), _) => Ok(None),
-            (None, Some(Value::String(name))) => {
-                Ok(self.named(name, schema, depth)?.map(|kind| (kind, false)))
-            }
+            (None, Some(Value::String(name))) => Ok(self.named(name, schema, depth)?.map(|kind| (kind, false))),
             (None, Some(Value::Array(names))) => self.either(names, schema, depth),
             (None, None) => Ok(strings_only(schema).then_some((ArgumentType::String, false))),
             (None, Some(_)) => Ok(None),
@@ -151,11 +130,7 @@ impl<'a> Typing<'a> {
     }
 
     /// `anyOf` of one typed schema and `null`.
-    fn nullable(
-        &mut self,
-        choices: &'a [Value],
-        depth: usize,
-    ) -> Result<Option<(ArgumentType, bool)>, Untypable> {
+    fn nullable(&mut self, choices: &'a [Value], depth: usize) -> Result<Option<(ArgumentType, bool)>, Untypable> {
         match choices {
             [other, null] | [null, other] if is_null_schema(null) && !is_null_schema(other) => {
                 Ok(self.kind(other, depth + 1)?.map(|(kind, _)| (kind, true)))
@@ -177,9 +152,7 @@ impl<'a> Typing<'a> {
             [Value::String(null), Value::String(one)] if null == "null" => (one, true),
             _ => return Ok(None),
         };
-        Ok(self
-            .named(name, schema, depth)?
-            .map(|kind| (kind, nullable)))
+        Ok(self.named(name, schema, depth)?.map(|kind| (kind, nullable)))
     }
 
     fn named(
@@ -224,13 +197,7 @@ struct Required<'a>(std::collections::HashSet<&'a str>);
 impl<'a> Required<'a> {
     fn of(schema: &'a Map<String, Value>) -> Self {
         let names = schema.get("required").and_then(Value::as_array);
-        Self(
-            names
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect(),
-        )
+        Self(names.into_iter().flatten().filter_map(Value::as_str).collect())
     }
 
     fn contains(&self, name: &str) -> bool {
@@ -245,9 +212,7 @@ fn is_null_schema(schema: &Value) -> bool {
 /// No `type`, but an `enum` or `const` that holds strings only.
 fn strings_only(schema: &Map<String, Value>) -> bool {
     match (schema.get("enum"), schema.get("const")) {
-        (Some(Value::Array(values)), None) => {
-            !values.is_empty() && values.iter().all(Value::is_string)
-        }
+        (Some(Value::Array(values)), None) => !values.is_empty() && values.iter().all(Value::is_string),
         (None, Some(value)) => value.is_string(),
         _ => false,
     }

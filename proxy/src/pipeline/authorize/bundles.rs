@@ -17,16 +17,7 @@ pub struct Bundle {
 
 macro_rules! file {
     ($bundle:literal, $file:literal) => {
-        (
-            $file,
-            include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../policies/bundles/",
-                $bundle,
-                "/",
-                $file
-            )),
-        )
+        ($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies/bundles/", $bundle, "/", $file)))
     };
 }
 
@@ -48,6 +39,7 @@ macro_rules! bundle {
 pub const BUNDLES: &[Bundle] = &[
     bundle!("business-hours", ["business-hours.cedar"]),
     bundle!("data-clearance", ["data-clearance.cedar"]),
+    bundle!("demo", ["demo.cedar"]),
     bundle!("egress-control", ["egress-control.cedar"]),
     bundle!("least-privilege", ["least-privilege.cedar"]),
     bundle!("path-rules", ["path-rules.cedar"]),

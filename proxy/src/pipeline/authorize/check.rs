@@ -26,11 +26,7 @@ pub struct CheckParts {
 ///
 /// # Errors
 /// [`StoreError`]: the files cannot be read.
-pub fn check(
-    policies: &str,
-    entities: Option<&Path>,
-    parts: CheckParts,
-) -> Result<Vec<Finding>, StoreError> {
+pub fn check(policies: &str, entities: Option<&Path>, parts: CheckParts) -> Result<Vec<Finding>, StoreError> {
     let parts = PdpParts {
         files: policy_store::read(policies, entities)?,
         attributes: parts.attributes,

@@ -80,11 +80,7 @@ pub enum CaseProblem {
 ///
 /// # Errors
 /// See [`TableError`]. A case that does not hold is no error but part of the report.
-pub fn run_all(
-    policies: &str,
-    entities: Option<&Path>,
-    tables: &[PathBuf],
-) -> Result<Vec<TableReport>, TableError> {
+pub fn run_all(policies: &str, entities: Option<&Path>, tables: &[PathBuf]) -> Result<Vec<TableReport>, TableError> {
     let files = policy_store::read(policies, entities)?;
     let mut texts = Vec::new();
     if !tables.is_empty() {
@@ -94,10 +90,7 @@ pub fn run_all(
     } else if let Some(name) = policies.strip_prefix("bundle:") {
         if let Some(bundle) = bundles::find(name) {
             let (file, text) = bundle.decisions;
-            texts.push(policy_store::SourceFile {
-                name: format!("{policies}/{file}").into(),
-                text: text.to_owned(),
-            });
+            texts.push(policy_store::SourceFile { name: format!("{policies}/{file}").into(), text: text.to_owned() });
         }
     } else {
         for path in policy_store::paths_with(Path::new(policies), "yaml")? {
@@ -105,14 +98,9 @@ pub fn run_all(
         }
     }
     if texts.is_empty() {
-        return Err(TableError::None {
-            place: policies.to_owned(),
-        });
+        return Err(TableError::None { place: policies.to_owned() });
     }
-    texts
-        .iter()
-        .map(|text| run(&text.text, &text.name, &files))
-        .collect()
+    texts.iter().map(|text| run(&text.text, &text.name, &files)).collect()
 }
 
 /// Runs one table.
@@ -120,10 +108,8 @@ pub fn run_all(
 /// # Errors
 /// See [`TableError`].
 pub fn run(table: &str, file: &str, policies: &PolicyFiles) -> Result<TableReport, TableError> {
-    let parsed: Table = serde_saphyr::from_str(table).map_err(|error| TableError::Table {
-        file: file.to_owned(),
-        message: error.to_string(),
-    })?;
+    let parsed: Table = serde_saphyr::from_str(table)
+        .map_err(|error| TableError::Table { file: file.to_owned(), message: error.to_string() })?;
     let world = world::World::build(&parsed, policies).map_err(|error| match error {
         world::WorldError::Policies(findings) => TableError::Policies(findings),
         world::WorldError::Upstream(name) => TableError::Table {
@@ -140,8 +126,5 @@ pub fn run(table: &str, file: &str, policies: &PolicyFiles) -> Result<TableRepor
         })?;
         cases.push(report);
     }
-    Ok(TableReport {
-        file: file.to_owned(),
-        cases,
-    })
+    Ok(TableReport { file: file.to_owned(), cases })
 }

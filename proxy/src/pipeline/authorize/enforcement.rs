@@ -52,10 +52,7 @@ pub fn authorize(
     header_parameters: Option<&mirror::ParamTable>,
 ) -> Verdict {
     let message = &admitted.accepted().message;
-    if matches!(
-        message.kind(),
-        MessageKind::Response | MessageKind::ErrorResponse
-    ) {
+    if matches!(message.kind(), MessageKind::Response | MessageKind::ErrorResponse) {
         return Verdict::Permit(Box::new(Permitted { admitted, decider }), None);
     }
     let decision = decide(message, &*decider);
@@ -75,10 +72,7 @@ pub fn permits(message: &Message, decider: &dyn Decider) -> bool {
 }
 
 fn denied(decision: Decision) -> Decision {
-    Decision {
-        effect: Effect::Deny,
-        ..decision
-    }
+    Decision { effect: Effect::Deny, ..decision }
 }
 
 fn refusal(decision: &Decision) -> Option<Rejection> {
@@ -95,16 +89,10 @@ fn refusal(decision: &Decision) -> Option<Rejection> {
 
 fn parameters_match(admitted: &Admitted, table: Option<&mirror::ParamTable>) -> bool {
     let accepted = admitted.accepted();
-    let (true, Some(table)) = (
-        !accepted.mirrored.is_empty() && accepted.revision.is_modern(),
-        table,
-    ) else {
+    let (true, Some(table)) = (!accepted.mirrored.is_empty() && accepted.revision.is_modern(), table) else {
         return true;
     };
-    let lines = accepted
-        .mirrored
-        .iter()
-        .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+    let lines = accepted.mirrored.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
     mirror::check_params(accepted.message.arguments(), lines, table).is_ok()
 }
 
@@ -123,48 +111,27 @@ fn decide(message: &Message, decider: &dyn Decider) -> Decision {
 }
 
 fn nothing_fits() -> Decision {
-    Decision {
-        effect: Effect::Deny,
-        policies: Arc::default(),
-        errors: Arc::default(),
-        advice: None,
-        refusal: None,
-    }
+    Decision { effect: Effect::Deny, policies: Arc::default(), errors: Arc::default(), advice: None, refusal: None }
 }
 
 /// The question a message asks. A message that lacks what its method acts on asks none.
 fn ask<'a>(message: &'a Message, method: &'a Method) -> Option<Ask<'a>> {
     let arguments = Arguments::Known(message.arguments());
     Some(match method {
-        Method::ToolsCall => Ask::CallTool {
-            name: message.name()?,
-            arguments,
-        },
-        Method::PromptsGet => Ask::GetPrompt {
-            name: message.name()?,
-            arguments,
-        },
+        Method::ToolsCall => Ask::CallTool { name: message.name()?, arguments },
+        Method::PromptsGet => Ask::GetPrompt { name: message.name()?, arguments },
         Method::ResourcesRead
         | Method::ResourcesSubscribe
         | Method::ResourcesUnsubscribe
         | Method::ResourcesDirectoryRead
-        | Method::SkillsGet => Ask::Resource {
-            method,
-            uri: message.uri()?,
-        },
+        | Method::SkillsGet => Ask::Resource { method, uri: message.uri()? },
         Method::CompletionComplete => match (message.name(), message.uri()) {
             (Some(name), None) => Ask::CompletePrompt { name },
-            (None, Some(uri_template)) => Ask::Template {
-                method,
-                uri_template,
-            },
+            (None, Some(uri_template)) => Ask::Template { method, uri_template },
             _ => return None,
         },
         Method::TasksGet | Method::TasksCancel | Method::TasksResult | Method::TasksUpdate => {
-            Ask::Task {
-                method,
-                id: Some(message.task_id()?),
-            }
+            Ask::Task { method, id: Some(message.task_id()?) }
         }
         Method::TasksList => Ask::Task { method, id: None },
         Method::Unknown(_) => return None,
@@ -176,33 +143,19 @@ fn ask<'a>(message: &'a Message, method: &'a Method) -> Option<Ask<'a>> {
 fn subscriptions(message: &Message, decider: &dyn Decider) -> Option<Decision> {
     let wanted = message.params()?.get("notifications")?;
     let denied = |ask: &Ask<'_>| Some(decider.decide(ask)).filter(|decision| !decision.is_allow());
-    for uri in wanted
-        .get("resourceSubscriptions")
-        .into_iter()
-        .flat_map(|uris| uris.elements())
-    {
+    for uri in wanted.get("resourceSubscriptions").into_iter().flat_map(|uris| uris.elements()) {
         let Some(uri) = uri.as_str() else {
             return Some(nothing_fits());
         };
-        if let Some(decision) = denied(&Ask::Resource {
-            method: &Method::ResourcesSubscribe,
-            uri: &uri,
-        }) {
+        if let Some(decision) = denied(&Ask::Resource { method: &Method::ResourcesSubscribe, uri: &uri }) {
             return Some(decision);
         }
     }
-    for task in wanted
-        .get("taskIds")
-        .into_iter()
-        .flat_map(|ids| ids.elements())
-    {
+    for task in wanted.get("taskIds").into_iter().flat_map(|ids| ids.elements()) {
         let Some(id) = task.as_str() else {
             return Some(nothing_fits());
         };
-        if let Some(decision) = denied(&Ask::Task {
-            method: &Method::TasksGet,
-            id: Some(&id),
-        }) {
+        if let Some(decision) = denied(&Ask::Task { method: &Method::TasksGet, id: Some(&id) }) {
             return Some(decision);
         }
     }

@@ -10,9 +10,7 @@ use std::{
     str::FromStr,
 };
 
-use cedar_policy::{
-    Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema,
-};
+use cedar_policy::{Entities, Entity, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 
 use super::{
     actions::ResourceKind,
@@ -39,9 +37,7 @@ pub(crate) struct Types {
 
 impl Types {
     pub(crate) fn new() -> Result<Self, EntityError> {
-        let named = |name: &str| {
-            EntityTypeName::from_str(&format!("{NAMESPACE}::{name}")).map_err(|_| EntityError)
-        };
+        let named = |name: &str| EntityTypeName::from_str(&format!("{NAMESPACE}::{name}")).map_err(|_| EntityError);
         let [user, agent, workload] = PRINCIPALS;
         let resources = ResourceKind::ALL
             .into_iter()
@@ -105,13 +101,8 @@ impl Placed {
         attributes: HashMap<String, RestrictedExpression>,
         ancestors: HashSet<EntityUid>,
     ) -> Result<Self, EntityError> {
-        let entity =
-            Entity::new(uid.clone(), attributes, ancestors.clone()).map_err(|_| EntityError)?;
-        Ok(Self {
-            uid,
-            entity,
-            ancestors,
-        })
+        let entity = Entity::new(uid.clone(), attributes, ancestors.clone()).map_err(|_| EntityError)?;
+        Ok(Self { uid, entity, ancestors })
     }
 
     /// The entity itself or one of its ancestors.
@@ -137,9 +128,7 @@ pub(crate) fn operator_entities(
     let Some(file) = file else {
         return Ok(Entities::empty());
     };
-    let refused = |message: String| {
-        Finding::new(Severity::Error, FindingKind::Entities, message).at(&file.name, 1)
-    };
+    let refused = |message: String| Finding::new(Severity::Error, FindingKind::Entities, message).at(&file.name, 1);
     let entities = Entities::from_json_str(&file.text, Some(schema)).map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
         refused(format!("{error}{}", cause.unwrap_or_default()))
@@ -167,15 +156,9 @@ pub(crate) fn principal(
     parents.extend(principal.groups.iter().map(|name| uid(&types.group, name)));
     parents.extend(principal.roles.iter().map(|name| uid(&types.role, name)));
     let mut attributes = HashMap::new();
-    for (name, text) in PRINCIPAL_BUILT_IN
-        .into_iter()
-        .zip([&principal.issuer, &principal.client_id])
-    {
+    for (name, text) in PRINCIPAL_BUILT_IN.into_iter().zip([&principal.issuer, &principal.client_id]) {
         if let Some(text) = text {
-            attributes.insert(
-                name.to_owned(),
-                RestrictedExpression::new_string(text.to_string()),
-            );
+            attributes.insert(name.to_owned(), RestrictedExpression::new_string(text.to_string()));
         }
     }
     for (name, value) in &principal.attributes {
@@ -201,24 +184,16 @@ pub(crate) fn principal(
 /// The Cedar value, where it is of the declared type.
 fn attribute(kind: AttributeType, value: &Attribute) -> Option<RestrictedExpression> {
     match (kind, value) {
-        (AttributeType::String, Attribute::String(text)) => {
-            Some(RestrictedExpression::new_string(text.to_string()))
-        }
-        (AttributeType::Long, Attribute::Long(number)) => {
-            Some(RestrictedExpression::new_long(*number))
-        }
+        (AttributeType::String, Attribute::String(text)) => Some(RestrictedExpression::new_string(text.to_string())),
+        (AttributeType::Long, Attribute::Long(number)) => Some(RestrictedExpression::new_long(*number)),
         (AttributeType::Bool, Attribute::Bool(flag)) => Some(RestrictedExpression::new_bool(*flag)),
-        (AttributeType::Strings, Attribute::Strings(items)) => {
-            Some(strings(items.iter().map(|item| &**item)))
-        }
+        (AttributeType::Strings, Attribute::Strings(items)) => Some(strings(items.iter().map(|item| &**item))),
         _ => None,
     }
 }
 
 fn strings<'a>(items: impl Iterator<Item = &'a str>) -> RestrictedExpression {
-    RestrictedExpression::new_set(
-        items.map(|item| RestrictedExpression::new_string(item.to_owned())),
-    )
+    RestrictedExpression::new_set(items.map(|item| RestrictedExpression::new_string(item.to_owned())))
 }
 
 /// What a resource is, with the attributes of its kind.
@@ -301,10 +276,7 @@ fn claimed_members(claimed: &crate::catalogue::Claimed) -> Vec<(String, Restrict
         .filter_map(|(name, flag)| Some((name.to_owned(), RestrictedExpression::new_bool(flag?))))
         .collect();
     if let Some(title) = &claimed.title {
-        members.push((
-            "title".to_owned(),
-            RestrictedExpression::new_string(title.to_string()),
-        ));
+        members.push(("title".to_owned(), RestrictedExpression::new_string(title.to_string())));
     }
     members
 }
@@ -321,19 +293,12 @@ pub(crate) fn resource(
     let type_of = |kind| types.resources.get(&kind).ok_or(EntityError);
     let server = uid(type_of(ResourceKind::Server)?, upstream);
     let mut attributes = facts.attributes(upstream);
-    attributes.insert(
-        "labels".to_owned(),
-        strings(labels.of(upstream, facts.item()).into_iter()),
-    );
+    attributes.insert("labels".to_owned(), strings(labels.of(upstream, facts.item()).into_iter()));
     match facts.item() {
         None => Placed::new(server, attributes, HashSet::new()),
         Some(item) => {
             let id = format!("{upstream}/{item}");
-            Placed::new(
-                uid(type_of(kind)?, &id),
-                attributes,
-                HashSet::from([server]),
-            )
+            Placed::new(uid(type_of(kind)?, &id), attributes, HashSet::from([server]))
         }
     }
 }
@@ -365,22 +330,10 @@ impl Labels {
 
     fn of(&self, upstream: &str, item: Option<&str>) -> BTreeSet<&str> {
         let mut found: BTreeSet<&str> = BTreeSet::new();
-        found.extend(
-            self.exact
-                .get(upstream)
-                .into_iter()
-                .flatten()
-                .map(String::as_str),
-        );
+        found.extend(self.exact.get(upstream).into_iter().flatten().map(String::as_str));
         if let Some(item) = item {
             let key = format!("{upstream}/{item}");
-            found.extend(
-                self.exact
-                    .get(&key)
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str),
-            );
+            found.extend(self.exact.get(&key).into_iter().flatten().map(String::as_str));
             for (prefix, values) in &self.prefixes {
                 if key.starts_with(prefix.as_str()) {
                     found.extend(values.iter().map(String::as_str));
@@ -392,14 +345,8 @@ impl Labels {
 
     /// For the snapshot's hash.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &[String])> {
-        let exact = self
-            .exact
-            .iter()
-            .map(|(key, values)| (key.as_str(), values.as_slice()));
-        let prefixes = self
-            .prefixes
-            .iter()
-            .map(|(key, values)| (key.as_str(), values.as_slice()));
+        let exact = self.exact.iter().map(|(key, values)| (key.as_str(), values.as_slice()));
+        let prefixes = self.prefixes.iter().map(|(key, values)| (key.as_str(), values.as_slice()));
         exact.chain(prefixes)
     }
 }

@@ -68,14 +68,7 @@ pub struct Finding {
 impl Finding {
     /// A finding without a place.
     pub fn new(severity: Severity, kind: FindingKind, message: impl Into<String>) -> Self {
-        Self {
-            severity,
-            kind,
-            file: None,
-            line: None,
-            policy: None,
-            message: message.into(),
-        }
+        Self { severity, kind, file: None, line: None, policy: None, message: message.into() }
     }
 
     /// Adds the place.
@@ -130,11 +123,7 @@ impl Findings {
     /// # Errors
     /// All findings, the warnings too.
     pub fn check(findings: Vec<Finding>) -> Result<Vec<Finding>, Self> {
-        if findings.iter().any(Finding::is_error) {
-            Err(Self(findings))
-        } else {
-            Ok(findings)
-        }
+        if findings.iter().any(Finding::is_error) { Err(Self(findings)) } else { Ok(findings) }
     }
 }
 

@@ -104,10 +104,8 @@ pub fn read(policies: &str, entities: Option<&Path>) -> Result<PolicyFiles, Stor
 }
 
 fn bundle_files(name: &str) -> Result<PolicyFiles, StoreError> {
-    let bundle = bundles::find(name).ok_or_else(|| StoreError::UnknownBundle {
-        name: name.to_owned(),
-        known: bundles::names().join(", "),
-    })?;
+    let bundle = bundles::find(name)
+        .ok_or_else(|| StoreError::UnknownBundle { name: name.to_owned(), known: bundles::names().join(", ") })?;
     let file = |(file, text): &(&str, &str)| SourceFile {
         name: format!("bundle:{name}/{file}").into(),
         text: (*text).to_owned(),
@@ -120,24 +118,16 @@ fn bundle_files(name: &str) -> Result<PolicyFiles, StoreError> {
 
 /// The files of a directory with this extension, in name order.
 pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>, StoreError> {
-    let refused = |source| StoreError::Directory {
-        path: directory.to_owned(),
-        source,
-    };
+    let refused = |source| StoreError::Directory { path: directory.to_owned(), source };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == wanted)
-        {
+        if path.extension().is_some_and(|extension| extension == wanted) {
             paths.push(path);
         }
     }
     if paths.len() > FILES_MAX {
-        return Err(StoreError::TooMany {
-            path: directory.to_owned(),
-        });
+        return Err(StoreError::TooMany { path: directory.to_owned() });
     }
     paths.sort();
     Ok(paths)
@@ -145,19 +135,13 @@ pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>,
 
 fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
     let paths = paths_with(directory, "cedar")?;
-    let policies = paths
-        .iter()
-        .map(|path| read_file(path))
-        .collect::<Result<_, _>>()?;
+    let policies = paths.iter().map(|path| read_file(path)).collect::<Result<_, _>>()?;
     let beside = directory.join("entities.json");
     let entities = match beside.try_exists() {
         Ok(true) => Some(read_file(&beside)?),
         Ok(false) => None,
         Err(source) => {
-            return Err(StoreError::File {
-                path: beside,
-                source,
-            });
+            return Err(StoreError::File { path: beside, source });
         }
     };
     Ok(PolicyFiles { policies, entities })
@@ -165,24 +149,14 @@ fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
 
 pub(super) fn read_file(path: &Path) -> Result<SourceFile, StoreError> {
     use std::io::Read;
-    let refused = |source| StoreError::File {
-        path: path.to_owned(),
-        source,
-    };
+    let refused = |source| StoreError::File { path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(refused)?;
-    file.take(FILE_BYTES_MAX + 1)
-        .read_to_string(&mut text)
-        .map_err(refused)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(refused)?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(StoreError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(StoreError::TooLarge { path: path.to_owned() });
     }
-    Ok(SourceFile {
-        name: path.display().to_string().into(),
-        text,
-    })
+    Ok(SourceFile { name: path.display().to_string().into(), text })
 }
 
 /// A parsed policy.
@@ -224,12 +198,7 @@ pub fn parse(files: &[SourceFile]) -> (Vec<PolicyEntry>, Vec<Finding>) {
     (entries, findings)
 }
 
-fn entries_of(
-    file: &SourceFile,
-    set: &PolicySet,
-    entries: &mut Vec<PolicyEntry>,
-    findings: &mut Vec<Finding>,
-) {
+fn entries_of(file: &SourceFile, set: &PolicySet, entries: &mut Vec<PolicyEntry>, findings: &mut Vec<Finding>) {
     let start = |policy: &Policy| policy.as_ref().loc().map_or(0, |loc| loc.start());
     for template in set.templates() {
         let offset = template.as_ref().loc().map_or(0, |loc| loc.start());
@@ -246,10 +215,9 @@ fn entries_of(
     policies.sort_by_key(|policy| start(policy));
     for (place, policy) in policies.into_iter().enumerate() {
         let line = line_of(&file.text, start(policy));
-        let short = Path::new(&*file.name).file_name().map_or_else(
-            || file.name.to_string(),
-            |name| name.to_string_lossy().into_owned(),
-        );
+        let short = Path::new(&*file.name)
+            .file_name()
+            .map_or_else(|| file.name.to_string(), |name| name.to_string_lossy().into_owned());
         let id: Arc<str> = match policy.annotation("id") {
             Some(id) => id.into(),
             None => format!("{short}#{}", place + 1).into(),
@@ -267,19 +235,9 @@ fn entries_of(
 
 /// Annotations that change what a policy does must never be ignored: a `permit` that asks for approval would permit
 /// without it.
-fn annotations(
-    policy: &Policy,
-    id: &Arc<str>,
-    file: &Arc<str>,
-    line: u32,
-    findings: &mut Vec<Finding>,
-) {
+fn annotations(policy: &Policy, id: &Arc<str>, file: &Arc<str>, line: u32, findings: &mut Vec<Finding>) {
     let mut report = |severity, kind, message: String| {
-        findings.push(
-            Finding::new(severity, kind, message)
-                .at(file, line)
-                .policy(id),
-        );
+        findings.push(Finding::new(severity, kind, message).at(file, line).policy(id));
     };
     if id.is_empty() || id.len() > ID_BYTES_MAX || id.chars().any(char::is_control) {
         report(
@@ -291,8 +249,7 @@ fn annotations(
     for (name, value) in policy.annotations() {
         match name {
             "id" | "description" => {}
-            "advice" if value.len() <= ADVICE_BYTES_MAX && !value.chars().any(char::is_control) => {
-            }
+            "advice" if value.len() <= ADVICE_BYTES_MAX && !value.chars().any(char::is_control) => {}
             "advice" => report(
                 Severity::Error,
                 FindingKind::InvalidId,
@@ -305,11 +262,7 @@ fn annotations(
                     "@{name} is not carried out by this version, so the policy would do something else than it says"
                 ),
             ),
-            other => report(
-                Severity::Warning,
-                FindingKind::AnnotationUnknown,
-                format!("nothing reads @{other}"),
-            ),
+            other => report(Severity::Warning, FindingKind::AnnotationUnknown, format!("nothing reads @{other}")),
         }
     }
 }
@@ -339,9 +292,6 @@ pub(super) fn line_of(text: &str, offset: usize) -> u32 {
 
 /// The line that a diagnostic points to; the first line where it points nowhere.
 pub(super) fn line_of_label(text: &str, diagnostic: &dyn Diagnostic) -> u32 {
-    let offset = diagnostic
-        .labels()
-        .and_then(|mut labels| labels.next())
-        .map_or(0, |label| label.offset());
+    let offset = diagnostic.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
     line_of(text, offset)
 }

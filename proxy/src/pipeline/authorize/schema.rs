@@ -110,29 +110,18 @@ pub fn generate(parts: &Parts<'_>) -> Value {
         let mut value = json!({"memberOf": members(action.groups)});
         if parts.methods {
             let resources: Vec<_> = action.resources.iter().map(|kind| kind.as_str()).collect();
-            insert(
-                &mut value,
-                "appliesTo",
-                applies_to(&resources, json!({"type": "RequestContext"})),
-            );
+            insert(&mut value, "appliesTo", applies_to(&resources, json!({"type": "RequestContext"})));
         }
         actions.insert(action.id.into(), value);
     }
     for id in parts.named {
-        actions.insert(
-            (*id).into(),
-            json!({"memberOf": members(&[actions::TOOLS_CALL])}),
-        );
+        actions.insert((*id).into(), json!({"memberOf": members(&[actions::TOOLS_CALL])}));
     }
     for tool in parts.tools {
         let mut attributes = context_attributes();
         attributes.insert("arguments".into(), record_type(tool.arguments));
         let mut value = json!({"memberOf": members(&[actions::TOOLS_CALL])});
-        insert(
-            &mut value,
-            "appliesTo",
-            applies_to(&["Tool"], record(attributes)),
-        );
+        insert(&mut value, "appliesTo", applies_to(&["Tool"], record(attributes)));
         actions.insert(tool.id.into(), value);
     }
     json!({NAMESPACE: {
@@ -170,12 +159,7 @@ fn principal_type(attributes: &PrincipalAttributes) -> Value {
 /// What the server claims of a tool (MCP `ToolAnnotations`), never to be trusted for a permit.
 fn claimed() -> Value {
     let mut attributes = Map::new();
-    for name in [
-        "readOnlyHint",
-        "destructiveHint",
-        "idempotentHint",
-        "openWorldHint",
-    ] {
+    for name in ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"] {
         attributes.insert(name.into(), optional(json!({"type": "Boolean"})));
     }
     attributes.insert("title".into(), optional(json!({"type": "String"})));
@@ -187,10 +171,7 @@ fn resource_type(kind: ResourceKind) -> Value {
     let mut shape = Map::new();
     shape.insert("labels".into(), strings());
     match kind {
-        ResourceKind::Server
-        | ResourceKind::Prompt
-        | ResourceKind::Secret
-        | ResourceKind::DataClass => {
+        ResourceKind::Server | ResourceKind::Prompt | ResourceKind::Secret | ResourceKind::DataClass => {
             shape.insert("name".into(), text());
         }
         ResourceKind::Tool => {
@@ -207,11 +188,7 @@ fn resource_type(kind: ResourceKind) -> Value {
             shape.insert("task_id".into(), text());
         }
     }
-    let parents: &[&str] = if kind == ResourceKind::Server {
-        &[]
-    } else {
-        &["Server"]
-    };
+    let parents: &[&str] = if kind == ResourceKind::Server { &[] } else { &["Server"] };
     json!({"memberOfTypes": parents, "shape": record(shape)})
 }
 

@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// Where policies come from and what the operator says about servers and tools.
-#[derive(
-    Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizationSettings {
     /// A directory with `*.cedar` files (and, optionally, `entities.json`), or `bundle:NAME` for a bundle that comes with

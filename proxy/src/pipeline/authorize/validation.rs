@@ -5,10 +5,7 @@
 //! read arguments are validated once for the methods and once for every tool whose scope they match, and what fails there
 //! closes that tool only.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicySet, Schema, ValidationError, ValidationMode, Validator};
 
@@ -38,11 +35,7 @@ pub(crate) struct Subject<'a> {
 /// A generated schema; only a defect of ours or an attribute name that Cedar reserves makes it fail.
 pub(crate) fn build_schema(parts: &Parts<'_>) -> Result<Schema, Finding> {
     Schema::from_json_value(schema::generate(parts)).map_err(|error| {
-        Finding::new(
-            Severity::Error,
-            FindingKind::Type,
-            format!("the schema cannot be built: {error}"),
-        )
+        Finding::new(Severity::Error, FindingKind::Type, format!("the schema cannot be built: {error}"))
     })
 }
 
@@ -66,8 +59,7 @@ pub(crate) fn at_load(subject: Subject<'_>, policies: &[Compiled]) -> Vec<Findin
     if !findings.is_empty() {
         return findings;
     }
-    let (reading, plain): (Vec<_>, Vec<_>) =
-        policies.iter().partition(|policy| reads_arguments(policy));
+    let (reading, plain): (Vec<_>, Vec<_>) = policies.iter().partition(|policy| reads_arguments(policy));
     plain_policies(subject, &plain, &mut findings);
     reading_policies(subject, &reading, &mut findings);
     findings
@@ -82,10 +74,7 @@ fn plain_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut V
     let empty = RecordType::default();
     let mut by_names: BTreeMap<BTreeSet<&str>, Vec<&Compiled>> = BTreeMap::new();
     for policy in policies {
-        by_names
-            .entry(named_tools(subject.types, policy))
-            .or_default()
-            .push(policy);
+        by_names.entry(named_tools(subject.types, policy)).or_default().push(policy);
     }
     let mut chunks: Vec<(BTreeSet<&str>, Vec<&Compiled>)> = Vec::new();
     for (names, policies) in by_names {
@@ -98,53 +87,24 @@ fn plain_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut V
         }
     }
     for (names, policies) in chunks {
-        let tools: Vec<_> = names
-            .into_iter()
-            .chain([ANY_TOOL])
-            .map(|id| ToolAction {
-                id,
-                arguments: &empty,
-            })
-            .collect();
-        let parts = Parts {
-            attributes: subject.attributes,
-            methods: true,
-            tools: &tools,
-            named: &[],
-        };
+        let tools: Vec<_> =
+            names.into_iter().chain([ANY_TOOL]).map(|id| ToolAction { id, arguments: &empty }).collect();
+        let parts = Parts { attributes: subject.attributes, methods: true, tools: &tools, named: &[] };
         validate(subject, &parts, &policies, |_, _| true, findings);
     }
 }
 
 /// Policies that read arguments, as far as they match methods.
 fn reading_policies(subject: Subject<'_>, policies: &[&Compiled], findings: &mut Vec<Finding>) {
-    let policies: Vec<_> = policies
-        .iter()
-        .copied()
-        .filter(|policy| may_match_methods(subject.types, policy))
-        .collect();
+    let policies: Vec<_> = policies.iter().copied().filter(|policy| may_match_methods(subject.types, policy)).collect();
     if policies.is_empty() {
         return;
     }
-    let named: BTreeSet<_> = policies
-        .iter()
-        .flat_map(|policy| named_tools(subject.types, policy))
-        .collect();
+    let named: BTreeSet<_> = policies.iter().flat_map(|policy| named_tools(subject.types, policy)).collect();
     let named: Vec<_> = named.into_iter().collect();
-    let parts = Parts {
-        attributes: subject.attributes,
-        methods: true,
-        tools: &[],
-        named: &named,
-    };
+    let parts = Parts { attributes: subject.attributes, methods: true, tools: &[], named: &named };
     // A policy that fits no method may still fit a tool.
-    validate(
-        subject,
-        &parts,
-        &policies,
-        |_, error| !is_inapplicable(error),
-        findings,
-    );
+    validate(subject, &parts, &policies, |_, error| !is_inapplicable(error), findings);
 }
 
 fn is_inapplicable(error: &ValidationError) -> bool {
@@ -162,34 +122,16 @@ fn may_match_methods(types: &Types, policy: &Compiled) -> bool {
 }
 
 /// Validates the policies about one tool; the first problem, if there is one.
-pub(crate) fn for_tool(
-    subject: Subject<'_>,
-    policies: &[&Compiled],
-    tool: ToolAction<'_>,
-) -> Option<Finding> {
+pub(crate) fn for_tool(subject: Subject<'_>, policies: &[&Compiled], tool: ToolAction<'_>) -> Option<Finding> {
     if policies.is_empty() {
         return None;
     }
-    let mut named: BTreeSet<_> = policies
-        .iter()
-        .flat_map(|policy| named_tools(subject.types, policy))
-        .collect();
+    let mut named: BTreeSet<_> = policies.iter().flat_map(|policy| named_tools(subject.types, policy)).collect();
     named.remove(tool.id);
     let named: Vec<_> = named.into_iter().collect();
-    let parts = Parts {
-        attributes: subject.attributes,
-        methods: false,
-        tools: &[tool],
-        named: &named,
-    };
+    let parts = Parts { attributes: subject.attributes, methods: false, tools: &[tool], named: &named };
     let mut findings = Vec::new();
-    validate(
-        subject,
-        &parts,
-        policies,
-        |_, error| !is_inapplicable(error),
-        &mut findings,
-    );
+    validate(subject, &parts, policies, |_, error| !is_inapplicable(error), &mut findings);
     findings.into_iter().next()
 }
 
@@ -212,14 +154,8 @@ fn validate(
     for policy in policies {
         by_id.insert(&policy.entry.id, policy);
         if set.add(policy.entry.policy.clone()).is_err() {
-            findings.push(place(
-                policy,
-                Finding::new(
-                    Severity::Error,
-                    FindingKind::DuplicateId,
-                    "this id is used twice",
-                ),
-            ));
+            findings
+                .push(place(policy, Finding::new(Severity::Error, FindingKind::DuplicateId, "this id is used twice")));
             return;
         }
     }
@@ -227,11 +163,7 @@ fn validate(
     let mut seen = BTreeSet::new();
     for error in result.validation_errors() {
         let Some(policy) = by_id.get(AsRef::<str>::as_ref(error.policy_id())) else {
-            findings.push(Finding::new(
-                Severity::Error,
-                FindingKind::Type,
-                error.to_string(),
-            ));
+            findings.push(Finding::new(Severity::Error, FindingKind::Type, error.to_string()));
             continue;
         };
         // One error is reported once, not for every kind of principal.
@@ -246,22 +178,14 @@ fn type_error(subject: Subject<'_>, policy: &Compiled, error: &ValidationError) 
     if let Some(help) = miette::Diagnostic::help(error) {
         message.push_str(&format!(" ({help})"));
     }
-    let finding =
-        Finding::new(Severity::Error, FindingKind::Type, message).policy(&policy.entry.id);
-    let text = subject
-        .files
-        .iter()
-        .find(|file| file.name == policy.entry.file);
-    let line = text.map_or(policy.entry.line, |file| {
-        line_of_label(&file.text, error).max(policy.entry.line)
-    });
+    let finding = Finding::new(Severity::Error, FindingKind::Type, message).policy(&policy.entry.id);
+    let text = subject.files.iter().find(|file| file.name == policy.entry.file);
+    let line = text.map_or(policy.entry.line, |file| line_of_label(&file.text, error).max(policy.entry.line));
     finding.at(&policy.entry.file, line)
 }
 
 fn place(policy: &Compiled, finding: Finding) -> Finding {
-    finding
-        .at(&policy.entry.file, policy.entry.line)
-        .policy(&policy.entry.id)
+    finding.at(&policy.entry.file, policy.entry.line).policy(&policy.entry.id)
 }
 
 /// Entity types and actions that do not exist: found even in policies that wait for a tool.
@@ -271,11 +195,7 @@ fn unknown_types(types: &Types, policy: &Compiled, findings: &mut Vec<Finding>) 
         if !types.knows(name) {
             findings.push(place(
                 policy,
-                Finding::new(
-                    Severity::Error,
-                    FindingKind::Type,
-                    format!("there is no entity type {name}"),
-                ),
+                Finding::new(Severity::Error, FindingKind::Type, format!("there is no entity type {name}")),
             ));
         }
     }
@@ -287,22 +207,14 @@ fn unknown_types(types: &Types, policy: &Compiled, findings: &mut Vec<Finding>) 
         if !known {
             findings.push(place(
                 policy,
-                Finding::new(
-                    Severity::Error,
-                    FindingKind::Type,
-                    format!("there is no action {uid}"),
-                ),
+                Finding::new(Severity::Error, FindingKind::Type, format!("there is no action {uid}")),
             ));
         }
     }
 }
 
 /// Notes for policies that name an upstream or a tool that is not there (yet).
-pub(crate) fn waiting(
-    types: &Types,
-    policies: &[Compiled],
-    known: impl Fn(&str) -> Waiting,
-) -> Vec<Finding> {
+pub(crate) fn waiting(types: &Types, policies: &[Compiled], known: impl Fn(&str) -> Waiting) -> Vec<Finding> {
     let mut findings = Vec::new();
     for policy in policies {
         for id in named_tools(types, policy) {
@@ -316,9 +228,7 @@ pub(crate) fn waiting(
                 Waiting::Upstream => (
                     Severity::Warning,
                     FindingKind::UpstreamUnknown,
-                    format!(
-                        "{id:?} names no configured upstream; the form is tools/call/<upstream>/<tool>"
-                    ),
+                    format!("{id:?} names no configured upstream; the form is tools/call/<upstream>/<tool>"),
                 ),
             };
             findings.push(place(policy, Finding::new(severity, kind, message)));
@@ -326,11 +236,7 @@ pub(crate) fn waiting(
         if policy.permits_all() {
             findings.push(place(
                 policy,
-                Finding::new(
-                    Severity::Warning,
-                    FindingKind::PermitsAll,
-                    "this policy permits everything to everybody",
-                ),
+                Finding::new(Severity::Warning, FindingKind::PermitsAll, "this policy permits everything to everybody"),
             ));
         }
     }
@@ -347,6 +253,3 @@ pub(crate) enum Waiting {
     /// Not even its upstream.
     Upstream,
 }
-
-/// Why a tool is closed, for the operator.
-pub type ClosedReason = Arc<str>;

@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use serde_json::{Value, json};
 
@@ -16,10 +10,7 @@ fn typed(schema: Value) -> Option<(ArgumentType, bool)> {
         "$defs": {"text": {"type": "string"}, "loop": {"$ref": "#/$defs/loop"},
                   "tree": {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}, "name": {"type": "string"}}}}});
     let record = record_of(&root).unwrap();
-    record
-        .fields
-        .get("x")
-        .map(|field| (field.kind.clone(), field.required))
+    record.fields.get("x").map(|field| (field.kind.clone(), field.required))
 }
 
 #[test]
@@ -30,23 +21,14 @@ fn kinds_that_cedar_has_are_typed() {
     assert_eq!(typed(json!({"type": "boolean"})), Some((Bool, true)));
     assert_eq!(typed(json!({"enum": ["a", "b"]})), Some((String, true)));
     assert_eq!(typed(json!({"const": "a"})), Some((String, true)));
-    assert_eq!(
-        typed(json!({"type": "array", "items": {"type": "integer"}})),
-        Some((Set(Box::new(Long)), true))
-    );
+    assert_eq!(typed(json!({"type": "array", "items": {"type": "integer"}})), Some((Set(Box::new(Long)), true)));
     assert_eq!(typed(json!({"$ref": "#/$defs/text"})), Some((String, true)));
 }
 
 #[test]
 fn union_with_null_is_optional() {
-    assert_eq!(
-        typed(json!({"type": ["string", "null"]})),
-        Some((ArgumentType::String, false))
-    );
-    assert_eq!(
-        typed(json!({"anyOf": [{"type": "integer"}, {"type": "null"}]})),
-        Some((ArgumentType::Long, false))
-    );
+    assert_eq!(typed(json!({"type": ["string", "null"]})), Some((ArgumentType::String, false)));
+    assert_eq!(typed(json!({"anyOf": [{"type": "integer"}, {"type": "null"}]})), Some((ArgumentType::Long, false)));
 }
 
 #[test]
@@ -89,37 +71,25 @@ fn recursive_type_ends_at_the_depth_limit() {
 
 #[test]
 fn schema_that_explodes_is_refused_in_bounded_time() {
-    let branches: serde_json::Map<_, _> = (0..20)
-        .map(|n| (n.to_string(), json!({"$ref": "#/$defs/bomb"})))
-        .collect();
+    let branches: serde_json::Map<_, _> = (0..20).map(|n| (n.to_string(), json!({"$ref": "#/$defs/bomb"}))).collect();
     let bomb = json!({"type": "object", "properties": {"x": {"$ref": "#/$defs/bomb"}}, "$defs": {"bomb": {"type": "object", "properties": branches}}});
     assert_eq!(record_of(&bomb), Err(Untypable::TooLarge));
     let all_of: Vec<_> = (0..10_000).map(|_| json!({"type": "object"})).collect();
     assert_eq!(typed(json!({"allOf": all_of})), None);
     let many = |count: usize| -> Value {
-        let properties: serde_json::Map<_, _> = (0..count)
-            .map(|n| (n.to_string(), json!({"type": "string"})))
-            .collect();
+        let properties: serde_json::Map<_, _> =
+            (0..count).map(|n| (n.to_string(), json!({"type": "string"}))).collect();
         json!({"type": "object", "properties": properties})
     };
     // A property costs two: itself and its type.
     assert!(record_of(&many(NODES_MAX / 2)).is_ok());
-    assert_eq!(
-        record_of(&many(NODES_MAX / 2 + 1)),
-        Err(Untypable::TooLarge)
-    );
+    assert_eq!(record_of(&many(NODES_MAX / 2 + 1)), Err(Untypable::TooLarge));
 }
 
 #[test]
 fn schema_of_something_else_than_an_object_is_refused() {
     assert_eq!(record_of(&json!([])), Err(Untypable::NotAnObject));
-    assert_eq!(
-        record_of(&json!({"type": "string"})),
-        Err(Untypable::NotAnObjectSchema)
-    );
-    assert_eq!(
-        record_of(&json!({"type": ["object", "null"]})),
-        Err(Untypable::NotAnObjectSchema)
-    );
+    assert_eq!(record_of(&json!({"type": "string"})), Err(Untypable::NotAnObjectSchema));
+    assert_eq!(record_of(&json!({"type": ["object", "null"]})), Err(Untypable::NotAnObjectSchema));
     assert!(record_of(&json!({})).unwrap().fields.is_empty());
 }

@@ -56,27 +56,15 @@ fn bound(expr: &Arc<Expr>, arguments: Option<&RecordType>, side: Bound) -> Arc<E
         return Arc::clone(expr);
     }
     match &**expr {
-        Expr::BinaryOp {
-            op: op @ (BinaryOp::And | BinaryOp::Or),
-            left,
-            right,
-        } => Arc::new(Expr::BinaryOp {
+        Expr::BinaryOp { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => Arc::new(Expr::BinaryOp {
             op: *op,
             left: bound(left, arguments, side),
             right: bound(right, arguments, side),
         }),
-        Expr::UnaryOp {
-            op: UnaryOp::Not,
-            expr,
-        } => Arc::new(Expr::UnaryOp {
-            op: UnaryOp::Not,
-            expr: bound(expr, arguments, side.opposite()),
-        }),
-        Expr::IfThenElse {
-            cond,
-            then_expr,
-            else_expr,
-        } => {
+        Expr::UnaryOp { op: UnaryOp::Not, expr } => {
+            Arc::new(Expr::UnaryOp { op: UnaryOp::Not, expr: bound(expr, arguments, side.opposite()) })
+        }
+        Expr::IfThenElse { cond, then_expr, else_expr } => {
             let then_expr = bound(then_expr, arguments, side);
             let else_expr = bound(else_expr, arguments, side);
             if reads_unknown(cond) {
@@ -84,17 +72,9 @@ fn bound(expr: &Arc<Expr>, arguments: Option<&RecordType>, side: Bound) -> Arc<E
                     Bound::Upper => BinaryOp::Or,
                     Bound::Lower => BinaryOp::And,
                 };
-                Arc::new(Expr::BinaryOp {
-                    op,
-                    left: then_expr,
-                    right: else_expr,
-                })
+                Arc::new(Expr::BinaryOp { op, left: then_expr, right: else_expr })
             } else {
-                Arc::new(Expr::IfThenElse {
-                    cond: Arc::clone(cond),
-                    then_expr,
-                    else_expr,
-                })
+                Arc::new(Expr::IfThenElse { cond: Arc::clone(cond), then_expr, else_expr })
             }
         }
         Expr::HasAttr { .. } => match known_presence(expr, arguments) {
@@ -132,9 +112,7 @@ fn known_presence(expr: &Expr, arguments: Option<&RecordType>) -> Option<bool> {
 /// Whether the expression's value can depend on the arguments or on the approval.
 pub(crate) fn reads_unknown(expr: &Expr) -> bool {
     if let Some(path) = context_path(expr) {
-        return path
-            .first()
-            .is_none_or(|first| matches!(*first, "arguments" | "approved"));
+        return path.first().is_none_or(|first| matches!(*first, "arguments" | "approved"));
     }
     match expr {
         Expr::Literal(_) | Expr::Var(_) | Expr::Slot(_) => false,
@@ -146,11 +124,9 @@ pub(crate) fn reads_unknown(expr: &Expr) -> bool {
         Expr::Is { expr, in_expr, .. } => {
             reads_unknown(expr) || in_expr.as_ref().is_some_and(|other| reads_unknown(other))
         }
-        Expr::IfThenElse {
-            cond,
-            then_expr,
-            else_expr,
-        } => reads_unknown(cond) || reads_unknown(then_expr) || reads_unknown(else_expr),
+        Expr::IfThenElse { cond, then_expr, else_expr } => {
+            reads_unknown(cond) || reads_unknown(then_expr) || reads_unknown(else_expr)
+        }
         Expr::Set(items) => items.iter().any(|item| reads_unknown(item)),
         Expr::Record(members) => members.values().any(|member| reads_unknown(member)),
         _ => true,

@@ -7,8 +7,7 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PrincipalConstraint,
-    ResourceConstraint, pst,
+    ActionConstraint, Effect, EntityTypeName, EntityUid, Policy, PolicyId, PrincipalConstraint, ResourceConstraint, pst,
 };
 
 use super::{
@@ -41,13 +40,9 @@ pub(crate) struct Compiled {
 impl Compiled {
     pub(crate) fn new(place: usize, entry: PolicyEntry) -> Result<Self, Finding> {
         let too_complex = || {
-            Finding::new(
-                Severity::Error,
-                FindingKind::TooComplex,
-                "this policy is nested too deeply to be analysed",
-            )
-            .at(&entry.file, entry.line)
-            .policy(&entry.id)
+            Finding::new(Severity::Error, FindingKind::TooComplex, "this policy is nested too deeply to be analysed")
+                .at(&entry.file, entry.line)
+                .policy(&entry.id)
         };
         let tree = entry.policy.to_pst().map_err(|_| too_complex())?;
         let clauses = tree.body().clauses().clone();
@@ -88,18 +83,14 @@ impl Compiled {
 
     /// Whether the scope matches, exactly as Cedar evaluates it.
     pub(crate) fn applies(&self, principal: &Placed, action: &Lineage, resource: &Placed) -> bool {
-        self.applies_to_action(action)
-            && self.applies_to_resource(resource)
-            && self.applies_to_principal(principal)
+        self.applies_to_action(action) && self.applies_to_resource(resource) && self.applies_to_principal(principal)
     }
 
     pub(crate) fn applies_to_action(&self, action: &Lineage) -> bool {
         match &self.action {
             ActionConstraint::Any => true,
             ActionConstraint::Eq(uid) => *uid == action.uid,
-            ActionConstraint::In(uids) => uids
-                .iter()
-                .any(|uid| *uid == action.uid || action.ancestors.contains(uid)),
+            ActionConstraint::In(uids) => uids.iter().any(|uid| *uid == action.uid || action.ancestors.contains(uid)),
         }
     }
 
@@ -187,19 +178,10 @@ fn deeper_than(expr: &pst::Expr, depth: usize) -> bool {
         | Expr::Like { expr, .. } => deeper_than(expr, depth),
         Expr::BinaryOp { left, right, .. } => deeper_than(left, depth) || deeper_than(right, depth),
         Expr::Is { expr, in_expr, .. } => {
-            deeper_than(expr, depth)
-                || in_expr
-                    .as_ref()
-                    .is_some_and(|other| deeper_than(other, depth))
+            deeper_than(expr, depth) || in_expr.as_ref().is_some_and(|other| deeper_than(other, depth))
         }
-        Expr::IfThenElse {
-            cond,
-            then_expr,
-            else_expr,
-        } => {
-            deeper_than(cond, depth)
-                || deeper_than(then_expr, depth)
-                || deeper_than(else_expr, depth)
+        Expr::IfThenElse { cond, then_expr, else_expr } => {
+            deeper_than(cond, depth) || deeper_than(then_expr, depth) || deeper_than(else_expr, depth)
         }
         Expr::Set(items) => items.iter().any(|item| deeper_than(item, depth)),
         Expr::Record(members) => members.values().any(|member| deeper_than(member, depth)),
@@ -249,11 +231,7 @@ impl Dimension {
 
     fn candidates<'a>(&self, lineage: impl Iterator<Item = &'a EntityUid>) -> Vec<&[u32]> {
         let mut lists = vec![self.unconstrained.as_slice()];
-        lists.extend(
-            lineage
-                .filter_map(|uid| self.by_uid.get(uid))
-                .map(Vec::as_slice),
-        );
+        lists.extend(lineage.filter_map(|uid| self.by_uid.get(uid)).map(Vec::as_slice));
         lists
     }
 }
@@ -266,18 +244,18 @@ impl ScopeIndex {
                 place,
                 match &policy.principal {
                     PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-                    PrincipalConstraint::In(uid)
-                    | PrincipalConstraint::Eq(uid)
-                    | PrincipalConstraint::IsIn(_, uid) => Some(std::slice::from_ref(uid)),
+                    PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+                        Some(std::slice::from_ref(uid))
+                    }
                 },
             );
             index.by_resource.add(
                 place,
                 match &policy.resource {
                     ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-                    ResourceConstraint::In(uid)
-                    | ResourceConstraint::Eq(uid)
-                    | ResourceConstraint::IsIn(_, uid) => Some(std::slice::from_ref(uid)),
+                    ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+                        Some(std::slice::from_ref(uid))
+                    }
                 },
             );
             index.by_action.add(place, policy.scope_actions());
@@ -298,17 +276,13 @@ impl ScopeIndex {
             self.by_action.candidates(action.all()),
             self.by_resource.candidates(resource.lineage()),
         ];
-        let shortest = dimensions
-            .iter()
-            .min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>());
+        let shortest = dimensions.iter().min_by_key(|lists| lists.iter().map(|list| list.len()).sum::<usize>());
         let mut places: Vec<u32> = shortest
             .into_iter()
             .flatten()
             .flat_map(|list| list.iter().copied())
             .filter(|place| {
-                policies
-                    .get(*place as usize)
-                    .is_some_and(|policy| policy.applies(principal, action, resource))
+                policies.get(*place as usize).is_some_and(|policy| policy.applies(principal, action, resource))
             })
             .collect();
         places.sort_unstable();

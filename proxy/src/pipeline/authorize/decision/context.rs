@@ -47,31 +47,19 @@ pub(crate) fn build(
     let weekday = (facts.time_unix_s.div_euclid(SECONDS_PER_DAY) + 3).rem_euclid(7) + 1;
     add("revision", &|| text(facts.revision.as_str()));
     add("transport", &|| text(facts.transport.as_str()));
-    add("scopes", &|| {
-        RestrictedExpression::new_set(principal.scopes.iter().map(|scope| text(scope)))
-    });
+    add("scopes", &|| RestrictedExpression::new_set(principal.scopes.iter().map(|scope| text(scope))));
     add("time", &|| number(facts.time_unix_s));
     add("hour", &|| number(second_of_day / 3_600));
     add("minute", &|| number(second_of_day / 60 % 60));
     add("weekday", &|| number(weekday));
-    add("in_session", &|| {
-        RestrictedExpression::new_bool(facts.in_session)
-    });
-    add("approved", &|| {
-        RestrictedExpression::new_bool(facts.approved)
-    });
+    add("in_session", &|| RestrictedExpression::new_bool(facts.in_session));
+    add("approved", &|| RestrictedExpression::new_bool(facts.approved));
     if let Some(address) = facts.client_address {
-        add("client_address", &|| {
-            RestrictedExpression::new_ip(address.to_canonical().to_string())
-        });
+        add("client_address", &|| RestrictedExpression::new_ip(address.to_canonical().to_string()));
     }
     if let Some(TypedArguments { types, value }) = arguments {
         let whole = ArgumentNeeds::Whole;
-        let read = if needs.whole {
-            Some(&whole)
-        } else {
-            needs.arguments.as_ref()
-        };
+        let read = if needs.whole { Some(&whole) } else { needs.arguments.as_ref() };
         if let Some(read) = read {
             pairs.push(("arguments".to_owned(), record(types, read, value)?));
         }
@@ -81,12 +69,8 @@ pub(crate) fn build(
 
 /// The context of policies that read nothing but the principal's scopes.
 pub(crate) fn scopes_only(principal: &Principal) -> Result<Context, Unrepresentable> {
-    let scopes = principal
-        .scopes
-        .iter()
-        .map(|scope| RestrictedExpression::new_string(scope.to_string()));
-    Context::from_pairs([("scopes".to_owned(), RestrictedExpression::new_set(scopes))])
-        .map_err(|_| Unrepresentable)
+    let scopes = principal.scopes.iter().map(|scope| RestrictedExpression::new_string(scope.to_string()));
+    Context::from_pairs([("scopes".to_owned(), RestrictedExpression::new_set(scopes))]).map_err(|_| Unrepresentable)
 }
 
 fn record(

@@ -27,10 +27,7 @@ impl ArgumentNeeds {
             return;
         };
         if let Self::Members(members) = self {
-            members
-                .entry((*first).into())
-                .or_insert_with(Self::none)
-                .add(rest);
+            members.entry((*first).into()).or_insert_with(Self::none).add(rest);
         }
     }
 
@@ -40,9 +37,7 @@ impl ArgumentNeeds {
             (_, Self::Whole) => *self = Self::Whole,
             (Self::Members(mine), Self::Members(theirs)) => {
                 for (name, needs) in theirs {
-                    mine.entry(name.clone())
-                        .or_insert_with(Self::none)
-                        .merge(needs);
+                    mine.entry(name.clone()).or_insert_with(Self::none).merge(needs);
                 }
             }
         }
@@ -76,12 +71,7 @@ impl ContextNeeds {
 
     /// Whether nothing is read that can differ between two requests of one principal.
     pub(crate) fn is_bound_to_principal(&self) -> bool {
-        !self.whole
-            && self.arguments.is_none()
-            && self
-                .attributes
-                .iter()
-                .all(|name| &**name == PRINCIPAL_BOUND)
+        !self.whole && self.arguments.is_none() && self.attributes.iter().all(|name| &**name == PRINCIPAL_BOUND)
     }
 
     /// Whether an attribute other than `arguments` is read.
@@ -108,10 +98,9 @@ impl ContextNeeds {
     fn add(&mut self, path: &[&str]) {
         match path.split_first() {
             None => self.whole = true,
-            Some((first, rest)) if *first == "arguments" => self
-                .arguments
-                .get_or_insert_with(ArgumentNeeds::none)
-                .add(rest),
+            Some((first, rest)) if *first == "arguments" => {
+                self.arguments.get_or_insert_with(ArgumentNeeds::none).add(rest)
+            }
             Some((first, _)) => {
                 self.attributes.insert((*first).into());
             }
@@ -151,11 +140,7 @@ impl ContextNeeds {
                     self.visit(ancestor);
                 }
             }
-            Expr::IfThenElse {
-                cond,
-                then_expr,
-                else_expr,
-            } => {
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
                 self.visit(cond);
                 self.visit(then_expr);
                 self.visit(else_expr);

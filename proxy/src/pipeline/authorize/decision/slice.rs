@@ -8,8 +8,7 @@
 use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{
-    Authorizer, Context, Decision as CedarDecision, Effect, Entities, Entity, EntityUid, PolicySet,
-    Request, pst,
+    Authorizer, Context, Decision as CedarDecision, Effect, Entities, Entity, EntityUid, PolicySet, Request, pst,
 };
 
 use super::{
@@ -48,11 +47,7 @@ impl Tally {
 
     /// Cedar's determining policies: the forbids, or else the permits.
     pub(crate) fn reasons(&self) -> &[u32] {
-        if self.forbids.is_empty() {
-            &self.permits
-        } else {
-            &self.forbids
-        }
+        if self.forbids.is_empty() { &self.permits } else { &self.forbids }
     }
 
     /// Cedar's own decision, which skips policies that fail.
@@ -69,24 +64,12 @@ pub(crate) struct Triple {
     pub(crate) resource: EntityUid,
 }
 
-fn run(
-    set: &PolicySet,
-    triple: &Triple,
-    entities: &Entities,
-    context: Context,
-) -> Result<Tally, SliceError> {
-    let request = Request::new(
-        triple.principal.clone(),
-        triple.action.clone(),
-        triple.resource.clone(),
-        context,
-        None,
-    )
-    .map_err(|_| SliceError)?;
+fn run(set: &PolicySet, triple: &Triple, entities: &Entities, context: Context) -> Result<Tally, SliceError> {
+    let request = Request::new(triple.principal.clone(), triple.action.clone(), triple.resource.clone(), context, None)
+        .map_err(|_| SliceError)?;
     let response = Authorizer::new().is_authorized(&request, set, entities);
     let places = |ids: &mut dyn Iterator<Item = &cedar_policy::PolicyId>| {
-        ids.map(|id| place_of(id).ok_or(SliceError))
-            .collect::<Result<Vec<u32>, _>>()
+        ids.map(|id| place_of(id).ok_or(SliceError)).collect::<Result<Vec<u32>, _>>()
     };
     let reasons = places(&mut response.diagnostics().reason())?;
     let errors = places(&mut response.diagnostics().errors().map(|error| {
@@ -97,11 +80,7 @@ fn run(
         CedarDecision::Allow => (reasons, Vec::new()),
         CedarDecision::Deny => (Vec::new(), reasons),
     };
-    Ok(Tally {
-        permits,
-        forbids,
-        errors,
-    })
+    Ok(Tally { permits, forbids, errors })
 }
 
 /// The context-reading policies of a slice; shared by all slices with the same ones.
@@ -140,26 +119,13 @@ impl Program {
             needs.merge(&policy.needs);
             literals.extend(policy.literals.iter().cloned());
         }
-        let list = if needs.reads_unknown() {
-            Some(ListProgram::new(policies, places, arguments)?)
-        } else {
-            None
-        };
-        Ok(Self {
-            set,
-            needs,
-            literals,
-            list,
-        })
+        let list = if needs.reads_unknown() { Some(ListProgram::new(policies, places, arguments)?) } else { None };
+        Ok(Self { set, needs, literals, list })
     }
 }
 
 impl ListProgram {
-    fn new(
-        policies: &[Compiled],
-        places: &[u32],
-        arguments: Option<&RecordType>,
-    ) -> Result<Self, SliceError> {
+    fn new(policies: &[Compiled], places: &[u32], arguments: Option<&RecordType>) -> Result<Self, SliceError> {
         let mut program = Self {
             set: PolicySet::new(),
             needs: ContextNeeds::default(),
@@ -171,10 +137,7 @@ impl ListProgram {
             if !policy.needs.reads_unknown() {
                 program.exact.push(place);
                 program.needs.merge(&policy.needs);
-                program
-                    .set
-                    .add(policy.bare.clone())
-                    .map_err(|_| SliceError)?;
+                program.set.add(policy.bare.clone()).map_err(|_| SliceError)?;
                 continue;
             }
             let clauses = bounded(&policy.clauses, policy.effect, arguments);
@@ -190,11 +153,7 @@ impl ListProgram {
 }
 
 /// Conditions of a permit become weaker, those of a forbid stronger.
-fn bounded(
-    clauses: &[pst::Clause],
-    effect: Effect,
-    arguments: Option<&RecordType>,
-) -> Vec<pst::Clause> {
+fn bounded(clauses: &[pst::Clause], effect: Effect, arguments: Option<&RecordType>) -> Vec<pst::Clause> {
     let upper = |expr| approximate::upper(expr, arguments);
     let lower = |expr| approximate::lower(expr, arguments);
     clauses
@@ -247,12 +206,8 @@ pub(crate) struct SliceEntities<'a> {
 impl SliceEntities<'_> {
     /// Principal, action, resource, and what the policies name. Attributes hold no entities, so nothing else can be
     /// reached.
-    fn collect<'b>(
-        &self,
-        literals: impl Iterator<Item = &'b EntityUid>,
-    ) -> Result<Entities, SliceError> {
-        let mut seen: std::collections::HashSet<EntityUid> =
-            self.own.iter().map(|entity| entity.uid()).collect();
+    fn collect<'b>(&self, literals: impl Iterator<Item = &'b EntityUid>) -> Result<Entities, SliceError> {
+        let mut seen: std::collections::HashSet<EntityUid> = self.own.iter().map(|entity| entity.uid()).collect();
         let mut all: Vec<Entity> = self.own.iter().map(|entity| (*entity).clone()).collect();
         for uid in literals {
             if !seen.contains(uid)
@@ -299,33 +254,14 @@ impl<D> Slice<D> {
             let program = Program::new(policies, &bound, None)?;
             let entities = entities.collect(program.literals.iter())?;
             let context = context::scopes_only(principal);
-            fixed.add(&run(
-                &program.set,
-                &triple,
-                &entities,
-                context.map_err(|_| SliceError)?,
-            )?);
+            fixed.add(&run(&program.set, &triple, &entities, context.map_err(|_| SliceError)?)?);
         }
         if dynamic.is_empty() {
-            return Ok(Self {
-                decided: Some(decide(&fixed)),
-                fixed,
-                dynamic: None,
-                listed: OnceLock::new(),
-            });
+            return Ok(Self { decided: Some(decide(&fixed)), fixed, dynamic: None, listed: OnceLock::new() });
         }
         let program = program(dynamic)?;
         let entities = entities.collect(program.literals.iter())?;
-        Ok(Self {
-            fixed,
-            decided: None,
-            dynamic: Some(Dynamic {
-                program,
-                triple,
-                entities,
-            }),
-            listed: OnceLock::new(),
-        })
+        Ok(Self { fixed, decided: None, dynamic: Some(Dynamic { program, triple, entities }), listed: OnceLock::new() })
     }
 
     /// Evaluates everything.
@@ -348,11 +284,7 @@ impl<D> Slice<D> {
     }
 
     /// Whether some arguments, and an approval, could make the answer an allow. `false` is certain; `true` is not.
-    pub(crate) fn may_allow(
-        &self,
-        facts: &Facts,
-        principal: &Principal,
-    ) -> Result<bool, SliceError> {
+    pub(crate) fn may_allow(&self, facts: &Facts, principal: &Principal) -> Result<bool, SliceError> {
         let certain = |tally: &Tally| tally.errors.is_empty() && tally.cedar_allows();
         let Some(dynamic) = &self.dynamic else {
             return Ok(certain(&self.fixed));
@@ -376,11 +308,9 @@ impl<D> Slice<D> {
                 certain(&all)
             }
             Some(list) => {
-                let failed =
-                    |places: &[u32]| tally.errors.iter().any(|place| places.contains(place));
-                let possible = !self.fixed.permits.is_empty()
-                    || !tally.permits.is_empty()
-                    || failed(&list.bounded_permits);
+                let failed = |places: &[u32]| tally.errors.iter().any(|place| places.contains(place));
+                let possible =
+                    !self.fixed.permits.is_empty() || !tally.permits.is_empty() || failed(&list.bounded_permits);
                 tally.forbids.is_empty() && !failed(&list.exact) && possible
             }
         };

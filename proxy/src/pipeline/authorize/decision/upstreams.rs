@@ -49,16 +49,8 @@ pub(crate) struct Typing<'a> {
 }
 
 impl KnownTools {
-    pub(crate) fn new(
-        typing: Typing<'_>,
-        upstream: &str,
-        catalogue: Arc<Catalogue>,
-    ) -> Result<Self, EntityError> {
-        let reading: Vec<_> = typing
-            .policies
-            .iter()
-            .filter(|policy| validation::reads_arguments(policy))
-            .collect();
+    pub(crate) fn new(typing: Typing<'_>, upstream: &str, catalogue: Arc<Catalogue>) -> Result<Self, EntityError> {
+        let reading: Vec<_> = typing.policies.iter().filter(|policy| validation::reads_arguments(policy)).collect();
         let mut by_name = HashMap::with_capacity(catalogue.tools().len());
         for (place, tool) in (0_u32..).zip(catalogue.tools()) {
             let state = ToolState::new(typing, &reading, upstream, place, tool)?;
@@ -73,11 +65,8 @@ impl KnownTools {
 
     /// Names and reasons of the closed tools, in name order.
     pub(crate) fn closed(&self) -> Vec<(&str, &Arc<str>)> {
-        let mut closed: Vec<_> = self
-            .by_name
-            .iter()
-            .filter_map(|(name, tool)| Some((&**name, tool.arguments.as_ref().err()?)))
-            .collect();
+        let mut closed: Vec<_> =
+            self.by_name.iter().filter_map(|(name, tool)| Some((&**name, tool.arguments.as_ref().err()?))).collect();
         closed.sort_unstable();
         closed
     }
@@ -93,20 +82,11 @@ impl ToolState {
     ) -> Result<Self, EntityError> {
         let types: &Types = typing.subject.types;
         let id = tool_action(upstream, &tool.name);
-        let action = Lineage {
-            uid: types.action_uid(&id),
-            ancestors: typing.tool_groups.to_vec(),
-        };
+        let action = Lineage { uid: types.action_uid(&id), ancestors: typing.tool_groups.to_vec() };
         let facts = ResourceFacts::Tool(&tool.name, &tool.claimed);
-        let resource =
-            entities::resource(types, typing.labels, upstream, ResourceKind::Tool, &facts)?;
+        let resource = entities::resource(types, typing.labels, upstream, ResourceKind::Tool, &facts)?;
         let arguments = type_of(typing, reading, &id, &action, &resource, tool);
-        Ok(Self {
-            place,
-            action,
-            resource,
-            arguments,
-        })
+        Ok(Self { place, action, resource, arguments })
     }
 }
 
@@ -118,20 +98,15 @@ fn type_of(
     resource: &Placed,
     tool: &Tool,
 ) -> Result<RecordType, Arc<str>> {
-    let schema = tool
-        .input_schema
-        .as_ref()
-        .ok_or("its inputSchema is missing, not an object, too large or too deep")?;
+    let schema =
+        tool.input_schema.as_ref().ok_or("its inputSchema is missing, not an object, too large or too deep")?;
     let arguments = record_of(schema).map_err(|error| Arc::from(error.to_string()))?;
     let about: Vec<_> = reading
         .iter()
         .copied()
         .filter(|policy| policy.applies_to_action(action) && policy.applies_to_resource(resource))
         .collect();
-    let action = ToolAction {
-        id,
-        arguments: &arguments,
-    };
+    let action = ToolAction { id, arguments: &arguments };
     match validation::for_tool(typing.subject, &about, action) {
         Some(finding) => Err(finding.to_string().into()),
         None => Ok(arguments),

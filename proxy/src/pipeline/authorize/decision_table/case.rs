@@ -10,27 +10,21 @@ use super::{
     report::{CaseReport, Mismatch},
     world::{CaseRow, ContextRow, Expect, World},
 };
-use crate::model::{
-    Arguments, Ask, Decider, Decision, Facts, Rejection, Transport, rejection::Authorization,
-};
+use crate::model::{Arguments, Ask, Decider, Decision, Facts, Rejection, Transport, rejection::Authorization};
 
 /// Monday, 2026-11-23, 00:00 UTC: the week in which `at` lies.
 const MONDAY: i64 = 1_795_392_000;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 pub(super) fn run(world: &World, case: &CaseRow) -> Result<CaseReport, CaseProblem> {
-    let principal = world
-        .principals
-        .get(&case.principal)
-        .ok_or_else(|| CaseProblem::Principal(case.principal.clone()))?;
+    let principal =
+        world.principals.get(&case.principal).ok_or_else(|| CaseProblem::Principal(case.principal.clone()))?;
     let upstream = match (&case.upstream, world.upstreams.as_slice()) {
         (Some(name), all) if all.contains(name) => name,
         (None, [only]) => only,
         _ => return Err(CaseProblem::Upstream),
     };
-    let bound = world
-        .pdp
-        .bind(Arc::clone(principal), facts(&case.context)?, upstream);
+    let bound = world.pdp.bind(Arc::clone(principal), facts(&case.context)?, upstream);
     let document = match &case.arguments {
         None => None,
         Some(value) => Some(
@@ -45,11 +39,7 @@ pub(super) fn run(world: &World, case: &CaseRow) -> Result<CaseReport, CaseProbl
         None => None,
         Some(_) => Some(bound.may_list(&ask(case, method.as_ref(), Arguments::Unknown)?)),
     };
-    Ok(CaseReport {
-        name: case.name.clone(),
-        mismatches: compare(case, &decision, listed),
-        decision,
-    })
+    Ok(CaseReport { name: case.name.clone(), mismatches: compare(case, &decision, listed), decision })
 }
 
 fn method_of(action: &str) -> Method {
@@ -61,45 +51,24 @@ fn method_of(action: &str) -> Method {
     }
 }
 
-fn ask<'a>(
-    case: &'a CaseRow,
-    method: Option<&'a Method>,
-    arguments: Arguments<'a>,
-) -> Result<Ask<'a>, CaseProblem> {
+fn ask<'a>(case: &'a CaseRow, method: Option<&'a Method>, arguments: Arguments<'a>) -> Result<Ask<'a>, CaseProblem> {
     let method_or = |default: &'static Method| method.unwrap_or(default);
-    match (
-        &case.tool,
-        &case.prompt,
-        &case.resource,
-        &case.template,
-        &case.task,
-    ) {
-        (Some(name), None, None, None, None) if method.is_none() => {
-            Ok(Ask::CallTool { name, arguments })
-        }
+    match (&case.tool, &case.prompt, &case.resource, &case.template, &case.task) {
+        (Some(name), None, None, None, None) if method.is_none() => Ok(Ask::CallTool { name, arguments }),
         (None, Some(name), None, None, None) => match method {
             None => Ok(Ask::GetPrompt { name, arguments }),
             Some(Method::CompletionComplete) => Ok(Ask::CompletePrompt { name }),
             Some(_) => Err(CaseProblem::Ask),
         },
-        (None, None, Some(uri), None, None) => Ok(Ask::Resource {
-            method: method_or(&Method::ResourcesRead),
-            uri,
-        }),
-        (None, None, None, Some(uri_template), None) => Ok(Ask::Template {
-            method: method_or(&Method::ResourcesRead),
-            uri_template,
-        }),
-        (None, None, None, None, Some(id)) => Ok(Ask::Task {
-            method: method_or(&Method::TasksGet),
-            id: Some(id),
-        }),
+        (None, None, Some(uri), None, None) => Ok(Ask::Resource { method: method_or(&Method::ResourcesRead), uri }),
+        (None, None, None, Some(uri_template), None) => {
+            Ok(Ask::Template { method: method_or(&Method::ResourcesRead), uri_template })
+        }
+        (None, None, None, None, Some(id)) => Ok(Ask::Task { method: method_or(&Method::TasksGet), id: Some(id) }),
         (None, None, None, None, None) => match method {
-            Some(
-                method @ (Method::SamplingCreateMessage
-                | Method::ElicitationCreate
-                | Method::RootsList),
-            ) => Ok(Ask::ServerRequest { method }),
+            Some(method @ (Method::SamplingCreateMessage | Method::ElicitationCreate | Method::RootsList)) => {
+                Ok(Ask::ServerRequest { method })
+            }
             Some(method) => Ok(Ask::Server { method }),
             None => Err(CaseProblem::Ask),
         },
@@ -138,11 +107,7 @@ fn moment(at: &str) -> Option<i64> {
     let (day, clock) = at.split_once(' ')?;
     let (hour, minute) = clock.split_once(':')?;
     let day = (0_i64..).zip(DAYS).find(|(_, name)| *name == day)?.0;
-    let part = |text: &str, below: i64| {
-        text.parse::<i64>()
-            .ok()
-            .filter(|value| (0..below).contains(value))
-    };
+    let part = |text: &str, below: i64| text.parse::<i64>().ok().filter(|value| (0..below).contains(value));
     Some(MONDAY + day * 86_400 + part(hour, 24)? * 3_600 + part(minute, 60)? * 60)
 }
 
@@ -159,19 +124,15 @@ fn compare(case: &CaseRow, decision: &Decision, listed: Option<bool>) -> Vec<Mis
         })
     };
     if differs(&case.policies, &decision.policies) {
-        mismatches.push(Mismatch::Policies(
-            case.policies.clone().unwrap_or_default(),
-        ));
+        mismatches.push(Mismatch::Policies(case.policies.clone().unwrap_or_default()));
     }
     // A policy that fails is never expected by silence.
-    let errors = Some(case.errors.clone().unwrap_or_default());
-    if differs(&errors, &decision.errors) {
-        mismatches.push(Mismatch::Errors(errors.unwrap_or_default()));
+    let errors = case.errors.clone().unwrap_or_default();
+    if differs(&Some(errors.clone()), &decision.errors) {
+        mismatches.push(Mismatch::Errors(errors));
     }
     let refusal = decision.refusal.map(code);
-    if case.refusal.is_some() && case.refusal.as_deref() != refusal
-        || case.refusal.is_none() && refusal.is_some()
-    {
+    if case.refusal.is_some() && case.refusal.as_deref() != refusal || case.refusal.is_none() && refusal.is_some() {
         mismatches.push(Mismatch::Refusal(case.refusal.clone()));
     }
     if let (Some(expected), Some(got)) = (case.listed, listed)

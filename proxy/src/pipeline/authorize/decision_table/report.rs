@@ -88,12 +88,7 @@ impl TableReport {
 
 impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self
-            .cases
-            .iter()
-            .map(|case| case.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.cases.iter().map(|case| case.name.chars().count()).max().unwrap_or(0);
         writeln!(f, "{}", self.file)?;
         for case in &self.cases {
             let mark = if case.holds() { "ok  " } else { "FAIL" };
@@ -103,11 +98,6 @@ impl fmt::Display for TableReport {
                 writeln!(f, "        {mismatch}")?;
             }
         }
-        write!(
-            f,
-            "  {} cases, {} failed",
-            self.cases.len(),
-            self.failures()
-        )
+        write!(f, "  {} cases, {} failed", self.cases.len(), self.failures())
     }
 }

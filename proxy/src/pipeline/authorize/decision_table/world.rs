@@ -9,9 +9,7 @@ use serde::Deserialize;
 use crate::{
     catalogue::{Catalogue, CatalogueBuilder},
     model::{Attribute, Principal, PrincipalKind, principal::PrincipalParts},
-    pipeline::authorize::{
-        Findings, Labels, Pdp, PdpParts, policy_store::PolicyFiles, schema::PrincipalAttributes,
-    },
+    pipeline::authorize::{Findings, Labels, Pdp, PdpParts, policy_store::PolicyFiles, schema::PrincipalAttributes},
 };
 
 /// A table as written.
@@ -159,11 +157,7 @@ fn catalogue(name: &str, row: &UpstreamRow) -> Result<Arc<Catalogue>, WorldError
     let mut builder = CatalogueBuilder::default();
     builder.tools_page(document.root());
     let catalogue = builder.build();
-    if catalogue.dropped().is_empty() {
-        Ok(Arc::new(catalogue))
-    } else {
-        Err(invalid())
-    }
+    if catalogue.dropped().is_empty() { Ok(Arc::new(catalogue)) } else { Err(invalid()) }
 }
 
 impl PrincipalRow {
@@ -183,11 +177,7 @@ impl PrincipalRow {
             scopes: boxed(&self.scopes),
             groups: boxed(&self.groups),
             roles: boxed(&self.roles),
-            attributes: self
-                .attributes
-                .iter()
-                .map(|(name, value)| (name.as_str().into(), value.attribute()))
-                .collect(),
+            attributes: self.attributes.iter().map(|(name, value)| (name.as_str().into(), value.attribute())).collect(),
             expires_at: None,
         })
     }
@@ -199,9 +189,7 @@ impl AttributeRow {
             Self::Bool(flag) => Attribute::Bool(*flag),
             Self::Long(number) => Attribute::Long(*number),
             Self::String(text) => Attribute::String(text.as_str().into()),
-            Self::Strings(items) => {
-                Attribute::Strings(items.iter().map(|item| item.as_str().into()).collect())
-            }
+            Self::Strings(items) => Attribute::Strings(items.iter().map(|item| item.as_str().into()).collect()),
         }
     }
 }

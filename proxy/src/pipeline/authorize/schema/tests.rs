@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 
@@ -29,29 +23,14 @@ fn written_schema_is_the_generated_one() {
         "path": {"type": "string"}, "limit": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}
     }, "required": ["path"]});
     let arguments = record_of(&example).unwrap();
-    let tools = [ToolAction {
-        id: "tools/call/<upstream>/<tool>",
-        arguments: &arguments,
-    }];
-    let schema = generate(&Parts {
-        attributes: &BTreeMap::new(),
-        methods: true,
-        tools: &tools,
-        named: &[],
-    });
-    let text = SchemaFragment::from_json_value(schema)
-        .unwrap()
-        .to_cedarschema()
-        .unwrap();
+    let tools = [ToolAction { id: "tools/call/<upstream>/<tool>", arguments: &arguments }];
+    let schema = generate(&Parts { attributes: &BTreeMap::new(), methods: true, tools: &tools, named: &[] });
+    let text = SchemaFragment::from_json_value(schema).unwrap().to_cedarschema().unwrap();
     let text = format!("{HEADER}{}\n", text.trim_end());
     let (_, warnings) = Schema::from_cedarschema_str(&text).unwrap();
     assert_eq!(warnings.count(), 0);
     if std::env::var_os("DOORWARD_UPDATE").is_some() {
         std::fs::write(FILE, &text).unwrap();
     }
-    assert_eq!(
-        std::fs::read_to_string(FILE).unwrap_or_default(),
-        text,
-        "policies/mcp.cedarschema is not current"
-    );
+    assert_eq!(std::fs::read_to_string(FILE).unwrap_or_default(), text, "policies/mcp.cedarschema is not current");
 }
