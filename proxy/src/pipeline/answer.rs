@@ -37,29 +37,14 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 impl Answer {
     /// A body-less answer.
     pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: AnswerBody::Empty,
-            close: false,
-            opened: None,
-        }
+        Self { status, headers: Vec::new(), body: AnswerBody::Empty, close: false, opened: None }
     }
 
     /// A JSON document.
     pub fn json(status: u16, body: Bytes) -> Self {
-        let nosniff = (
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
+        let nosniff = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let headers = vec![(header::CONTENT_TYPE, JSON), nosniff];
-        Self {
-            status,
-            headers,
-            body: AnswerBody::Whole(body),
-            close: false,
-            opened: None,
-        }
+        Self { status, headers, body: AnswerBody::Whole(body), close: false, opened: None }
     }
 
     /// Adds a header line.
@@ -74,27 +59,17 @@ impl Answer {
         let mut answer = Self::json(public.status, rejection_body(rejection, id, decision));
         match rejection {
             Rejection::RateLimited(limited) => {
-                answer = answer.with(
-                    header::RETRY_AFTER,
-                    HeaderValue::from(limited.retry_after_s),
-                );
+                answer = answer.with(header::RETRY_AFTER, HeaderValue::from(limited.retry_after_s));
             }
             Rejection::Accept(Accept::MethodNotAllowed(allowed)) => {
                 answer = answer.with(header::ALLOW, HeaderValue::from_static(allowed));
             }
-            _ if public.status == 503 => {
-                answer = answer.with(header::RETRY_AFTER, HeaderValue::from(1))
-            }
+            _ if public.status == 503 => answer = answer.with(header::RETRY_AFTER, HeaderValue::from(1)),
             _ => {}
         }
         answer.close = matches!(
             rejection,
-            Rejection::Accept(
-                Accept::MalformedHttp
-                    | Accept::HeadTooLarge
-                    | Accept::TargetTooLong
-                    | Accept::Timeout
-            )
+            Rejection::Accept(Accept::MalformedHttp | Accept::HeadTooLarge | Accept::TargetTooLong | Accept::Timeout)
         );
         answer
     }
@@ -103,11 +78,7 @@ impl Answer {
     pub fn fault(fault: Fault, id: Option<&Id>, decision: DecisionId) -> Self {
         let public = fault.public();
         let answer = Self::json(public.status, error_body(public, id, decision, None, None));
-        if public.status == 503 {
-            answer.with(header::RETRY_AFTER, HeaderValue::from(1))
-        } else {
-            answer
-        }
+        if public.status == 503 { answer.with(header::RETRY_AFTER, HeaderValue::from(1)) } else { answer }
     }
 }
 
@@ -116,14 +87,7 @@ pub fn rejection_body(rejection: &Rejection, id: Option<&Id>, decision: Decision
     let (advice, versions) = match rejection {
         Rejection::Authorization(_, advice) => (advice.as_deref(), None),
         Rejection::Accept(
-            Accept::VersionUnsupported {
-                requested,
-                supported,
-            }
-            | Accept::EraMismatch {
-                requested,
-                supported,
-            },
+            Accept::VersionUnsupported { requested, supported } | Accept::EraMismatch { requested, supported },
         ) => (None, Some((&**requested, &**supported))),
         _ => (None, None),
     };
@@ -152,8 +116,7 @@ fn error_body(
         data.insert("supported".into(), supported.to_vec().into());
         data.insert("requested".into(), requested.into());
     }
-    let error =
-        serde_json::json!({ "code": public.rpc_code, "message": public.text, "data": data });
+    let error = serde_json::json!({ "code": public.rpc_code, "message": public.text, "data": data });
     // The id goes back exactly as it came.
     let id = id.map_or_else(|| "null".to_owned(), Id::raw);
     Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#))

@@ -17,8 +17,7 @@ use super::{
     observe::{
         Observer,
         audit::record::{
-            Circumstances, DecisionRecord, Direction, Outcome, OutcomeRecord, RefusalRecord,
-            Target, TargetKind,
+            Circumstances, DecisionRecord, Direction, Outcome, OutcomeRecord, RefusalRecord, Target, TargetKind,
         },
         clock,
         metrics::labels::{ErrorType, MethodLabel, Operation},
@@ -124,30 +123,21 @@ impl Arrival {
     /// Finds the message's place in its trace, from its `_meta` and the HTTP head.
     pub fn trace(&mut self, message: &Message) {
         let meta = message.meta();
-        let text = |name| {
-            meta.and_then(|meta| meta.get(name))
-                .and_then(|value| value.as_str())
-        };
-        let (traceparent, tracestate, baggage) =
-            (text("traceparent"), text("tracestate"), text("baggage"));
+        let text = |name| meta.and_then(|meta| meta.get(name)).and_then(|value| value.as_str());
+        let (traceparent, tracestate, baggage) = (text("traceparent"), text("tracestate"), text("baggage"));
         let meta = Carrier {
             traceparent: traceparent.as_deref(),
             tracestate: tracestate.as_deref(),
             baggage: baggage.as_deref(),
         };
-        let trace = self
-            .observer
-            .tracer()
-            .begin(meta, self.http_trace.carrier());
+        let trace = self.observer.tracer().begin(meta, self.http_trace.carrier());
         self.circumstances.trace_id = Some(trace.trace_id);
         self.trace = Some(trace);
     }
 
     /// The W3C trace context that travels on.
     pub fn outgoing_trace(&self) -> Option<Outgoing> {
-        self.trace
-            .as_ref()
-            .map(|trace| trace.outgoing(self.client_span))
+        self.trace.as_ref().map(|trace| trace.outgoing(self.client_span))
     }
 
     /// Policy permits: recorded before anything is sent.
@@ -166,8 +156,7 @@ impl Arrival {
         let record = DecisionRecord {
             id: self.id,
             circumstances: self.circumstances.clone(),
-            arguments: arguments
-                .and_then(|arguments| self.observer.arguments_digest(arguments.raw())),
+            arguments: arguments.and_then(|arguments| self.observer.arguments_digest(arguments.raw())),
             decision,
             code: None,
             snapshot: Arc::clone(&context.snapshot.hash),
@@ -213,16 +202,10 @@ impl Arrival {
     /// The message goes no further: records what has not been recorded yet, and makes the answer.
     pub fn stopped(&mut self, stop: &Stop) -> Answer {
         let (answer, code, fault) = match stop {
-            Stop::Refused(rejection, id) => (
-                Answer::rejection(rejection, id.as_ref(), self.id),
-                rejection.public().code,
-                None,
-            ),
-            Stop::Broken(fault, id) => (
-                Answer::fault(*fault, id.as_ref(), self.id),
-                fault.public().code,
-                Some(*fault),
-            ),
+            Stop::Refused(rejection, id) => {
+                (Answer::rejection(rejection, id.as_ref(), self.id), rejection.public().code, None)
+            }
+            Stop::Broken(fault, id) => (Answer::fault(*fault, id.as_ref(), self.id), fault.public().code, Some(*fault)),
         };
         match self.state {
             State::Open => {
@@ -288,10 +271,7 @@ impl Arrival {
         };
         self.measure(error);
         self.span(status, code, fault, is_error);
-        let upstream = self
-            .sent
-            .zip(self.replied)
-            .map(|(sent, replied)| replied.duration_since(sent));
+        let upstream = self.sent.zip(self.replied).map(|(sent, replied)| replied.duration_since(sent));
         self.observer.outcome(OutcomeRecord {
             id: self.id,
             outcome: Outcome {
@@ -307,18 +287,10 @@ impl Arrival {
     }
 
     /// The SERVER span of the message and the CLIENT span of its way to the upstream, where the trace is sampled.
-    fn span(
-        &self,
-        status: u16,
-        code: Option<&'static str>,
-        fault: Option<Fault>,
-        is_error: Option<bool>,
-    ) {
+    fn span(&self, status: u16, code: Option<&'static str>, fault: Option<Fault>, is_error: Option<bool>) {
         let Some(trace) = &self.trace else { return };
         let now = clock::now_unix_ns();
-        let before = |since: Instant| {
-            now.saturating_sub(u64::try_from(since.elapsed().as_nanos()).unwrap_or(0))
-        };
+        let before = |since: Instant| now.saturating_sub(u64::try_from(since.elapsed().as_nanos()).unwrap_or(0));
         let method = self.circumstances.method.as_deref().unwrap_or_default();
         let fill = |mut span: SpanRecord| {
             let circumstances = &self.circumstances;
@@ -336,20 +308,10 @@ impl Arrival {
             span
         };
         let tracer = self.observer.tracer();
-        tracer.record(trace, || {
-            fill(SpanRecord::server(trace, method, before(self.started), now))
-        });
+        tracer.record(trace, || fill(SpanRecord::server(trace, method, before(self.started), now)));
         if let Some(sent) = self.sent {
             let end = self.replied.map_or(now, before);
-            tracer.record(trace, || {
-                fill(SpanRecord::client(
-                    trace,
-                    self.client_span,
-                    method,
-                    before(sent),
-                    end,
-                ))
-            });
+            tracer.record(trace, || fill(SpanRecord::client(trace, self.client_span, method, before(sent), end)));
         }
     }
 
@@ -358,10 +320,7 @@ impl Arrival {
         let names = metrics.names();
         let circumstances = &self.circumstances;
         let named = |kind: TargetKind| {
-            let target = circumstances
-                .target
-                .as_ref()
-                .filter(|target| target.kind == kind);
+            let target = circumstances.target.as_ref().filter(|target| target.kind == kind);
             target.map(|target| names.id(&target.name))
         };
         let elapsed = self.started.elapsed();
@@ -370,10 +329,7 @@ impl Arrival {
                 method: MethodLabel::of(circumstances.method.as_deref().unwrap_or_default()),
                 tool: named(TargetKind::Tool),
                 prompt: named(TargetKind::Prompt),
-                upstream: circumstances
-                    .upstream
-                    .as_deref()
-                    .map(|upstream| names.id(upstream)),
+                upstream: circumstances.upstream.as_deref().map(|upstream| names.id(upstream)),
                 error,
                 revision: circumstances.revision,
                 network: network(circumstances),
@@ -429,11 +385,7 @@ impl TraceHeaders {
                 _ => None,
             }
         };
-        Self {
-            traceparent: text("traceparent"),
-            tracestate: text("tracestate"),
-            baggage: text("baggage"),
-        }
+        Self { traceparent: text("traceparent"), tracestate: text("tracestate"), baggage: text("baggage") }
     }
 
     fn carrier(&self) -> Carrier<'_> {

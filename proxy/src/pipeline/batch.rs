@@ -42,26 +42,15 @@ pub(super) async fn pass_all(
     Ok(Answer::json(200, array.freeze()))
 }
 
-async fn member(
-    context: &Context,
-    raw: &RawHead<'_>,
-    accepted: Accepted,
-    downstream: &mut dyn Downstream,
-) -> Bytes {
+async fn member(context: &Context, raw: &RawHead<'_>, accepted: Accepted, downstream: &mut dyn Downstream) -> Bytes {
     let id = accepted.message.id().cloned();
     let mut arrival = Arrival::http(&context.door.observer, raw);
     arrival.at(&context.route);
     arrival.by(&context.caller);
     let passed = async {
         let session = session_of(context, raw, &accepted)?;
-        if session
-            .as_ref()
-            .is_some_and(|session| !session.state.revision.has_batches())
-        {
-            return Err(Stop::Refused(
-                Rejection::from(Accept::BatchForbidden),
-                id.clone(),
-            ));
+        if session.as_ref().is_some_and(|session| !session.state.revision.has_batches()) {
+            return Err(Stop::Refused(Rejection::from(Accept::BatchForbidden), id.clone()));
         }
         pass(context, accepted, session, downstream, &mut arrival).await
     };

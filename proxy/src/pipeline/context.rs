@@ -27,9 +27,7 @@ use super::{
     observe::audit::record::{Target, TargetKind},
     snapshot::{Route, Snapshot},
 };
-use crate::model::{
-    Ask, ClientCapabilities, Decider, Decision, DecisionId, Dropped, Facts, Fault, Rejection, Tally,
-};
+use crate::model::{Ask, ClientCapabilities, Decider, Decision, DecisionId, Dropped, Facts, Fault, Rejection, Tally};
 
 /// One downstream peer: how its body is read and how it is noticed that it went away.
 #[async_trait::async_trait]
@@ -104,19 +102,12 @@ impl Context {
 
     /// A decider that stays with this snapshot.
     pub fn pinned(&self, facts: Facts) -> Arc<dyn Decider> {
-        Arc::new(self.snapshot.pdp.bind(
-            Arc::clone(&self.caller.principal),
-            facts,
-            self.route.server.name(),
-        ))
+        Arc::new(self.snapshot.pdp.bind(Arc::clone(&self.caller.principal), facts, self.route.server.name()))
     }
 
     /// A decider that asks whatever snapshot is current: for the later messages of a stream.
     pub fn current(&self, facts: Facts) -> Arc<dyn Decider> {
-        Arc::new(Current {
-            context: self.clone(),
-            facts,
-        })
+        Arc::new(Current { context: self.clone(), facts })
     }
 
     /// This context, once the tools of the upstream are known where the message needs them. A catalogue that cannot be
@@ -129,10 +120,7 @@ impl Context {
             return self.clone();
         }
         if let Some(catalogue) = known {
-            if message
-                .name()
-                .is_some_and(|name| catalogue.tool(name).is_none())
-            {
+            if message.name().is_some_and(|name| catalogue.tool(name).is_none()) {
                 server.stale.notify_one();
             }
             return self.clone();
@@ -141,21 +129,11 @@ impl Context {
         let revision = admitted.accepted().revision;
         let upstream_session = session.and_then(|session| session.state.upstream_session.clone());
         let limits = &self.snapshot.base.upstream_limits;
-        let fetched = fetch_within(
-            &self.door,
-            server,
-            limits,
-            revision,
-            upstream_session,
-            admitted.owner(),
-        );
+        let fetched = fetch_within(&self.door, server, limits, revision, upstream_session, admitted.owner());
         if let Err(error) = fetched.await {
             tracing::warn!(upstream = %server.name(), %error, "the catalogue could not be fetched for a call");
         }
-        Self {
-            snapshot: self.door.snapshot(),
-            ..self.clone()
-        }
+        Self { snapshot: self.door.snapshot(), ..self.clone() }
     }
 
     /// The screen for the answer to a permitted message.
@@ -165,9 +143,7 @@ impl Context {
         let message = &accepted.message;
         let session = admitted.session();
         let declared = match message.method() {
-            Some(Method::Initialize) => message
-                .params()
-                .and_then(|params| params.get("capabilities")),
+            Some(Method::Initialize) => message.params().and_then(|params| params.get("capabilities")),
             _ => None,
         };
         let expected = Expected {
@@ -175,9 +151,7 @@ impl Context {
             method: message.method().cloned(),
             revision: accepted.revision,
             progress_token: message.progress_token().map(|token| token.raw_str().into()),
-            wants_logs: message
-                .meta()
-                .is_some_and(|meta| meta.get(LOG_LEVEL).is_some()),
+            wants_logs: message.meta().is_some_and(|meta| meta.get(LOG_LEVEL).is_some()),
             capabilities: accepted
                 .capabilities
                 .or(session.map(|session| session.state.client))
@@ -209,29 +183,16 @@ impl Context {
 
     fn screen_with(&self, expected: Expected, decider: Arc<dyn Decider>) -> Screen {
         let base = &self.snapshot.base;
-        let tally = Arc::new(RouteTally {
-            observer: self.door.observer.clone(),
-            server: Arc::clone(&self.route.server),
-        });
-        Screen::new(
-            expected,
-            decider,
-            base.masking.clone(),
-            Arc::clone(&base.upstream_limits),
-            tally,
-        )
+        let tally =
+            Arc::new(RouteTally { observer: self.door.observer.clone(), server: Arc::clone(&self.route.server) });
+        Screen::new(expected, decider, base.masking.clone(), Arc::clone(&base.upstream_limits), tally)
     }
 
     /// Forgets a session that has ended at the upstream.
     pub fn end_session(&self, session: &ActiveSession) {
         if let Some(id) = &session.id {
             // Somebody else may have ended it meanwhile: it is gone either way.
-            let _ = self.door.sessions.end(
-                id.as_bytes(),
-                &self.caller.principal,
-                &self.route.path,
-                unix_now(),
-            );
+            let _ = self.door.sessions.end(id.as_bytes(), &self.caller.principal, &self.route.path, unix_now());
         }
     }
 
@@ -243,12 +204,7 @@ impl Context {
             .message
             .name()
             .filter(|_| admitted.accepted().message.method() == Some(&Method::ToolsCall))
-            .and_then(|name| {
-                self.snapshot
-                    .pdp
-                    .catalogue(self.route.server.name())?
-                    .tool(name)
-            })
+            .and_then(|name| self.snapshot.pdp.catalogue(self.route.server.name())?.tool(name))
             .map(|tool| &tool.headers);
         authorize(admitted, self.pinned(facts), table)
     }
@@ -284,16 +240,9 @@ struct Current {
 
 impl Current {
     fn bound(&self) -> impl Decider {
-        let facts = Facts {
-            time_unix_s: unix_s(),
-            ..self.facts.clone()
-        };
+        let facts = Facts { time_unix_s: unix_s(), ..self.facts.clone() };
         let principal = Arc::clone(&self.context.caller.principal);
-        self.context
-            .door
-            .snapshot()
-            .pdp
-            .bind(principal, facts, self.context.route.server.name())
+        self.context.door.snapshot().pdp.bind(principal, facts, self.context.route.server.name())
     }
 }
 
@@ -309,11 +258,7 @@ impl Decider for Current {
 
 /// Now, in seconds since the Unix epoch.
 pub fn unix_s() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|time| i64::try_from(time.as_secs()).ok())
-        .unwrap_or(0)
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| i64::try_from(time.as_secs()).ok()).unwrap_or(0)
 }
 
 /// Now, in whole seconds since the Unix epoch.
@@ -336,10 +281,7 @@ pub fn target(message: &Message) -> Option<Target> {
             (None, task) => (TargetKind::Task, task?),
         },
     };
-    Some(Target {
-        kind,
-        name: name.into(),
-    })
+    Some(Target { kind, name: name.into() })
 }
 
 /// Adds what the message itself tells to its records.
@@ -350,12 +292,7 @@ pub fn describe(arrival: &mut Arrival, accepted: &Accepted, revision: Revision) 
         MessageKind::Request | MessageKind::Notification => message.method().map(Method::as_str),
         MessageKind::Response | MessageKind::ErrorResponse => Some("response"),
     };
-    arrival.describe(
-        revision.as_str(),
-        method,
-        target(message),
-        message.id().map(Id::raw),
-    );
+    arrival.describe(revision.as_str(), method, target(message), message.id().map(Id::raw));
 }
 
 /// The decision id of a message that is refused before it has one.

@@ -28,10 +28,7 @@ pub(super) fn metadata(snapshot: &Snapshot, raw: &RawHead<'_>, path: &str) -> Op
         return Some(Answer::empty(405).with(header::ALLOW, HeaderValue::from_static("GET, HEAD")));
     }
     let answer = Answer::json(200, route.resource.metadata().clone());
-    Some(answer.with(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("max-age=300"),
-    ))
+    Some(answer.with(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300")))
 }
 
 /// Adds the challenge of a refused authentication.
@@ -55,15 +52,8 @@ pub(super) async fn deliver(
     let body = match reply.into_body() {
         // The session id is a header, so the answer that settles it must be there before the first byte goes down.
         SafeBody::Stream(stream) if initialize => {
-            let (bytes, is_error) = stream
-                .answer()
-                .await
-                .map_err(|fault| Stop::Broken(fault, None))?;
-            SafeBody::Message {
-                status: 200,
-                bytes,
-                is_error,
-            }
+            let (bytes, is_error) = stream.answer().await.map_err(|fault| Stop::Broken(fault, None))?;
+            SafeBody::Message { status: 200, bytes, is_error }
         }
         body => body,
     };
@@ -73,23 +63,13 @@ pub(super) async fn deliver(
             Answer::empty(202)
         }
         SafeBody::Status(status) => return status_only(context, permitted, status, arrival),
-        SafeBody::Message {
-            status,
-            bytes,
-            is_error,
-        } => {
+        SafeBody::Message { status, bytes, is_error } => {
             arrival.outcome(status, is_error, bytes.len());
             let opened = initialize && !is_error && status == 200;
             let answer = Answer::json(status, bytes.clone());
-            if opened {
-                open_session(context, permitted, &bytes, upstream_session, answer)?
-            } else {
-                answer
-            }
+            if opened { open_session(context, permitted, &bytes, upstream_session, answer)? } else { answer }
         }
-        SafeBody::Stream(stream) => {
-            stream_answer(LiveStream::new(context, permitted, *stream, arrival.take()))
-        }
+        SafeBody::Stream(stream) => stream_answer(LiveStream::new(context, permitted, *stream, arrival.take())),
     };
     if let Some(session) = permitted.admitted().session()
         && let Some(id) = &session.id
@@ -104,16 +84,10 @@ pub(super) fn stream_answer(live: LiveStream) -> Answer {
     Answer {
         status: 200,
         headers: vec![
-            (
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("text/event-stream"),
-            ),
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
             // Tells buffering proxies in front to pass events as they come.
-            (
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            ),
+            (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
         ],
         body: AnswerBody::Stream(Box::new(live)),
         close: false,
@@ -122,12 +96,7 @@ pub(super) fn stream_answer(live: LiveStream) -> Answer {
 }
 
 /// A bare status: 404 means that the upstream's session has ended, so ours has too.
-fn status_only(
-    context: &Context,
-    permitted: &Permitted,
-    status: u16,
-    arrival: &mut Arrival,
-) -> Result<Answer, Stop> {
+fn status_only(context: &Context, permitted: &Permitted, status: u16, arrival: &mut Arrival) -> Result<Answer, Stop> {
     match (status, permitted.admitted().session()) {
         (404, Some(session)) => {
             context.end_session(session);
@@ -150,22 +119,12 @@ fn open_session(
     mut answer: Answer,
 ) -> Result<Answer, Stop> {
     let admitted = permitted.admitted();
-    let declared = admitted
-        .accepted()
-        .message
-        .params()
-        .and_then(|params| params.get("capabilities"));
+    let declared = admitted.accepted().message.params().and_then(|params| params.get("capabilities"));
     let key = match admitted.owner() {
         Owner::Session(key) => key,
         Owner::Principal(_) | Owner::Connection(_) => [0; 16],
     };
-    let state = Arc::new(negotiated(
-        context,
-        key,
-        result,
-        upstream_session,
-        ClientCapabilities::read(declared),
-    )?);
+    let state = Arc::new(negotiated(context, key, result, upstream_session, ClientCapabilities::read(declared))?);
     if context.caller.transport == Transport::Http {
         let begun = context.door.sessions.begin(
             &context.caller.principal,
@@ -178,8 +137,7 @@ fn open_session(
             BeginError::Refused(reason) => Stop::from(Rejection::from(reason)),
             BeginError::Seal(_) => Stop::Broken(Fault::Internal, None),
         })?;
-        let id =
-            HeaderValue::try_from(begun.id).map_err(|_| Stop::Broken(Fault::Internal, None))?;
+        let id = HeaderValue::try_from(begun.id).map_err(|_| Stop::Broken(Fault::Internal, None))?;
         answer = answer.with(HeaderName::from_static(SESSION_ID), id);
     }
     answer.opened = Some(state);
@@ -195,23 +153,12 @@ fn negotiated(
     capabilities: ClientCapabilities,
 ) -> Result<SessionState, Stop> {
     let limits = &context.snapshot.base.upstream_limits;
-    let json =
-        Json::parse(result.clone(), limits).map_err(|_| Stop::Broken(Fault::Internal, None))?;
-    let version = json
-        .root()
-        .get("result")
-        .and_then(|result| result.get("protocolVersion"));
-    let version = version
-        .and_then(|version| version.as_str())
-        .and_then(|name| Revision::parse(&name));
+    let json = Json::parse(result.clone(), limits).map_err(|_| Stop::Broken(Fault::Internal, None))?;
+    let version = json.root().get("result").and_then(|result| result.get("protocolVersion"));
+    let version = version.and_then(|version| version.as_str()).and_then(|name| Revision::parse(&name));
     // A revision that is switched off here must not be negotiated past us.
     let offered = &context.snapshot.base.messages.revisions;
     let revision = version.filter(|revision| !revision.is_modern() && offered.contains(revision));
     let revision = revision.ok_or(Stop::Broken(Fault::UpstreamInvalid, None))?;
-    Ok(SessionState::new(
-        key,
-        revision,
-        upstream_session,
-        capabilities,
-    ))
+    Ok(SessionState::new(key, revision, upstream_session, capabilities))
 }

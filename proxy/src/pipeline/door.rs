@@ -27,12 +27,7 @@ pub struct Door {
 impl Door {
     /// A door in its first state.
     pub fn new(snapshot: Snapshot, sessions: Sessions<SessionState>, observer: Observer) -> Self {
-        Self {
-            current: ArcSwap::from_pointee(snapshot),
-            installing: Mutex::default(),
-            sessions,
-            observer,
-        }
+        Self { current: ArcSwap::from_pointee(snapshot), installing: Mutex::default(), sessions, observer }
     }
 
     /// The current snapshot.
@@ -42,10 +37,7 @@ impl Door {
 
     /// Takes over a complete new state.
     pub fn install(&self, snapshot: Snapshot) {
-        let _guard = self
-            .installing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(Arc::new(snapshot));
     }
 
@@ -53,15 +45,8 @@ impl Door {
     ///
     /// # Errors
     /// [`EntityError`]: the old state stays.
-    pub fn install_catalogue(
-        &self,
-        server: &Server,
-        catalogue: Arc<Catalogue>,
-    ) -> Result<(), EntityError> {
-        let _guard = self
-            .installing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub fn install_catalogue(&self, server: &Server, catalogue: Arc<Catalogue>) -> Result<(), EntityError> {
+        let _guard = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = self.snapshot();
         let build = snapshot.pdp.with_catalogue(server.name(), catalogue)?;
         for finding in &build.findings {
@@ -75,9 +60,7 @@ impl Door {
                 .flat_map(|catalogue| catalogue.tools().map(|tool| &*tool.name)),
         );
         let next = Snapshot::new(Arc::clone(&snapshot.base), build.pdp);
-        self.observer.lifecycle(Lifecycle::Snapshot {
-            snapshot: Arc::clone(&next.hash),
-        });
+        self.observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&next.hash) });
         self.current.store(Arc::new(next));
         Ok(())
     }

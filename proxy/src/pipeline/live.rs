@@ -45,9 +45,18 @@ pub struct LiveStream {
     arrival: Option<Arrival>,
     look: Interval,
     bytes: usize,
+    framed: bool,
 }
 
 impl LiveStream {
+    /// Gives bare messages instead of events, for stdio.
+    #[must_use]
+    pub fn unframed(mut self) -> Self {
+        self.framed = false;
+        self.stream = self.stream.take().map(SafeStream::unframed);
+        self
+    }
+
     /// The stream that answers a message.
     pub fn new(
         context: &Context,
@@ -67,6 +76,7 @@ impl LiveStream {
             arrival,
             look: look(),
             bytes: 0,
+            framed: true,
         }
     }
 
@@ -82,6 +92,7 @@ impl LiveStream {
             arrival,
             look: look(),
             bytes: 0,
+            framed: true,
         }
     }
 
@@ -145,9 +156,7 @@ impl LiveStream {
             return self.end(Some(Last::Rejection(Authentication::Expired.into())));
         }
         if let (Some(asked), Some(stream)) = (&self.asked, &self.stream) {
-            let facts = self
-                .context
-                .facts(stream.screen().expected().revision, self.in_session);
+            let facts = self.context.facts(stream.screen().expected().revision, self.in_session);
             let still = enforcement::permits(asked, &*self.context.current(facts));
             if !still {
                 return self.end(Some(Last::Rejection(Authorization::Denied.into())));
@@ -158,22 +167,18 @@ impl LiveStream {
 
     /// Ends the stream; a reason is told in a last event, where the request has no answer yet.
     fn end(&mut self, last: Option<Last>) -> Out {
-        let answered = self
-            .stream
-            .as_ref()
-            .is_none_or(|stream| stream.screen().is_answered());
+        let answered = self.stream.as_ref().is_none_or(|stream| stream.screen().is_answered());
         let body = match (&last, &self.arrival) {
             (Some(last), Some(arrival)) if !answered && self.id.is_some() => Some(match last {
                 Last::Fault(fault) => fault_body(*fault, self.id.as_ref(), arrival.id()),
-                Last::Rejection(rejection) => {
-                    rejection_body(rejection, self.id.as_ref(), arrival.id())
-                }
+                Last::Rejection(rejection) => rejection_body(rejection, self.id.as_ref(), arrival.id()),
             }),
             _ => None,
         };
         self.finish(last.as_ref().map(Last::fault));
         match body {
-            Some(body) => Out::Event(frame(None, None, body)),
+            Some(body) if self.framed => Out::Event(frame(None, None, body)),
+            Some(body) => Out::Event(body),
             None => Out::End,
         }
     }
@@ -184,12 +189,8 @@ impl LiveStream {
             return;
         };
         match (fault, ending) {
-            (Some(fault), _) | (None, Some(Ending::Fault(fault))) => {
-                arrival.broken(fault, 200, self.bytes)
-            }
-            (None, Some(Ending::Answered { is_error })) => {
-                arrival.outcome(200, is_error, self.bytes)
-            }
+            (Some(fault), _) | (None, Some(Ending::Fault(fault))) => arrival.broken(fault, 200, self.bytes),
+            (None, Some(Ending::Answered { is_error })) => arrival.outcome(200, is_error, self.bytes),
             (None, Some(Ending::Open) | None) => arrival.outcome(200, false, self.bytes),
         }
     }

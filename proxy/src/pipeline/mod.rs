@@ -23,7 +23,7 @@ pub mod snapshot;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use doorward_message::{MessageKind, Method, Revision};
+use doorward_message::{Method, Revision};
 
 use self::{
     accept::{Accepted, Body, RawHead, Verb, head, message},
@@ -39,11 +39,7 @@ use self::{
 use crate::model::{Fault, Rejection, Transport, rejection};
 
 /// An HTTP request of a client: the whole way, on one screen. Always answers.
-pub async fn from_client(
-    door: &Arc<Door>,
-    raw: &RawHead<'_>,
-    downstream: &mut dyn Downstream,
-) -> Answer {
+pub async fn from_client(door: &Arc<Door>, raw: &RawHead<'_>, downstream: &mut dyn Downstream) -> Answer {
     let mut arrival = Arrival::http(&door.observer, raw);
     let snapshot = door.snapshot();
     let path = match head::check_transport(raw, &snapshot.base.heads) {
@@ -77,68 +73,57 @@ async fn request(
     let principal = admit::identify(&snapshot, &route, raw.headers)
         .await
         .map_err(|reason| (reason.into(), route.resource.challenge(reason)))?;
-    let caller = Caller {
-        principal,
-        client: raw.client,
-        transport: Transport::Http,
-    };
+    let caller = Caller { principal, client: raw.client, transport: Transport::Http };
     arrival.by(&caller);
-    let head =
-        head::check_endpoint(raw, &snapshot.base.heads).map_err(|reason| plain(reason.into()))?;
-    let context = Context {
-        door: Arc::clone(door),
-        snapshot,
-        route,
-        caller,
-        connection: None,
-    };
+    let head = head::check_endpoint(raw, &snapshot.base.heads).map_err(|reason| plain(reason.into()))?;
+    let context = Context { door: Arc::clone(door), snapshot, route, caller, connection: None };
     match head.verb {
         Verb::Post => {
-            let bytes = downstream
-                .body(context.snapshot.base.heads.body_bytes_max)
-                .await
-                .map_err(plain)?;
+            let bytes = downstream.body(context.snapshot.base.heads.body_bytes_max).await.map_err(plain)?;
             match message::http(raw.headers, bytes, &context.snapshot.base.messages)
                 .map_err(|refused| plain(refused.into()))?
             {
                 Body::Single(accepted) => {
                     let session = session_of(&context, raw, &accepted).map_err(plain)?;
-                    pass(&context, accepted, session, downstream, arrival)
-                        .await
-                        .map_err(plain)
+                    pass(&context, accepted, session, downstream, arrival).await.map_err(plain)
                 }
-                Body::Batch(batch) => batch::pass_all(&context, raw, batch, downstream)
-                    .await
-                    .map_err(plain),
+                Body::Batch(batch) => batch::pass_all(&context, raw, batch, downstream).await.map_err(plain),
             }
         }
-        Verb::Get => sessions::open_stream(&context, raw, arrival)
-            .await
-            .map_err(plain),
+        Verb::Get => sessions::open_stream(&context, raw, arrival).await.map_err(plain),
         Verb::Delete => sessions::end(&context, raw, arrival).await.map_err(plain),
     }
 }
 
-/// A line of a stdio client: accepted, then through the same gate.
+/// Reads a line of a stdio client, or makes the refusal that answers it.
+///
+/// # Errors
+/// The answer.
+pub fn read_line(context: &Context, line: Bytes, session: Option<&ActiveSession>) -> Result<Accepted, Box<Answer>> {
+    let negotiated = session.map(|session| session.state.revision);
+    message::stdio(line, negotiated, &context.snapshot.base.messages)
+        .map_err(|refused| Box::new(refuse_line(context, &refused.into())))
+}
+
+/// Refuses a line of a stdio client, recorded like every other refusal.
+pub fn refuse_line(context: &Context, stop: &Stop) -> Answer {
+    Arrival::stdio(&context.door.observer, &context.caller, &context.route).stopped(stop)
+}
+
+/// An accepted line of a stdio client goes through the same gate as an HTTP request. Always answers; a notification's
+/// answer is for nobody.
 pub async fn from_line(
     context: &Context,
-    line: Bytes,
+    accepted: Accepted,
     session: Option<ActiveSession>,
     downstream: &mut dyn Downstream,
-) -> Option<Answer> {
+) -> Answer {
     let mut arrival = Arrival::stdio(&context.door.observer, &context.caller, &context.route);
-    let negotiated = session.as_ref().map(|session| session.state.revision);
-    let (answer, silent) = match message::stdio(line, negotiated, &context.snapshot.base.messages) {
-        Ok(accepted) => {
-            let silent = accepted.message.kind() != MessageKind::Request;
-            let session = session.filter(|_| !accepted.revision.is_modern());
-            let passed = pass(context, accepted, session, downstream, &mut arrival).await;
-            (passed.unwrap_or_else(|stop| arrival.stopped(&stop)), silent)
-        }
-        Err(refused) => (arrival.stopped(&refused.into()), false),
-    };
-    // A notification gets no answer on stdio, whatever became of it.
-    (!silent).then_some(answer)
+    let session = session.filter(|_| !accepted.revision.is_modern());
+    match pass(context, accepted, session, downstream, &mut arrival).await {
+        Ok(answer) => answer,
+        Err(stop) => arrival.stopped(&stop),
+    }
 }
 
 /// The one gate: `admit → authorize → dispatch → filter` for one accepted message.
@@ -152,36 +137,23 @@ async fn pass(
     let id = accepted.message.id().cloned();
     let echo = |stop: Stop| stop.with_id(id.clone());
     context::describe(arrival, &accepted, accepted.revision);
-    let admitted =
-        admit::admit(context, accepted, session).map_err(|rejection| echo(rejection.into()))?;
+    let admitted = admit::admit(context, accepted, session).map_err(|rejection| echo(rejection.into()))?;
     let context = &context.with_catalogue(&admitted).await;
     let permitted = match context.authorize(admitted) {
         Verdict::Permit(permitted, decision) => {
-            arrival
-                .permitted(decision, &permitted, context)
-                .await
-                .map_err(|fault| echo(Stop::Broken(fault, None)))?;
+            arrival.permitted(decision, &permitted, context).await.map_err(|fault| echo(Stop::Broken(fault, None)))?;
             permitted
         }
         Verdict::Refuse(rejection, decision) => {
-            arrival
-                .denied(decision, &rejection, context)
-                .await
-                .map_err(|fault| echo(Stop::Broken(fault, None)))?;
+            arrival.denied(decision, &rejection, context).await.map_err(|fault| echo(Stop::Broken(fault, None)))?;
             return Err(echo(rejection.into()));
         }
     };
-    let reply = forward(context, &permitted, downstream, arrival)
-        .await
-        .map_err(echo)?;
+    let reply = forward(context, &permitted, downstream, arrival).await.map_err(echo)?;
     arrival.replied();
     let screen = context.screen(&permitted, &reply);
-    let safe = filter::apply(reply, screen)
-        .await
-        .map_err(|fault| echo(Stop::Broken(fault, None)))?;
-    deliver::deliver(context, &permitted, safe, arrival)
-        .await
-        .map_err(echo)
+    let safe = filter::apply(reply, screen).await.map_err(|fault| echo(Stop::Broken(fault, None)))?;
+    deliver::deliver(context, &permitted, safe, arrival).await.map_err(echo)
 }
 
 /// Sends the message. In the modern era a client that goes away cancels its request; in the legacy one it does not
@@ -193,12 +165,7 @@ async fn forward(
     arrival: &Arrival,
 ) -> Result<Reply, Stop> {
     let modern = permitted.admitted().accepted().revision.is_modern();
-    let sent = dispatch::forward(
-        permitted,
-        &context.route.server,
-        &context.caller,
-        arrival.outgoing_trace(),
-    );
+    let sent = dispatch::forward(permitted, &context.route.server, &context.caller, arrival.outgoing_trace());
     let reply = if modern {
         tokio::select! {
             reply = sent => reply,
@@ -213,23 +180,14 @@ async fn forward(
     })
 }
 
-fn session_of(
-    context: &Context,
-    raw: &RawHead<'_>,
-    accepted: &Accepted,
-) -> Result<Option<ActiveSession>, Stop> {
+fn session_of(context: &Context, raw: &RawHead<'_>, accepted: &Accepted) -> Result<Option<ActiveSession>, Stop> {
     if !admission::needs_session(accepted) {
         return Ok(None);
     }
     let id = accepted.message.id().cloned();
-    admission::find_session(
-        &context.door,
-        raw.headers,
-        &context.route,
-        &context.caller.principal,
-    )
-    .map(Some)
-    .map_err(|rejection: Rejection| Stop::Refused(rejection, id))
+    admission::find_session(&context.door, raw.headers, &context.route, &context.caller.principal)
+        .map(Some)
+        .map_err(|rejection: Rejection| Stop::Refused(rejection, id))
 }
 
 /// Screens what an upstream sends by itself outside any request: the legacy `GET` stream, the unasked lines of a child.
@@ -243,10 +201,6 @@ fn is_initialize(method: Option<&Method>, revision: Revision) -> bool {
 }
 
 /// A request whose head could not even be read: refused and recorded like every other.
-pub fn unreadable(
-    door: &Door,
-    client: Option<std::net::IpAddr>,
-    reason: rejection::Accept,
-) -> Answer {
+pub fn unreadable(door: &Door, client: Option<std::net::IpAddr>, reason: rejection::Accept) -> Answer {
     Arrival::unreadable(&door.observer, client).stopped(&reason.into())
 }

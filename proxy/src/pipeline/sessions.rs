@@ -21,18 +21,10 @@ use super::{
 use crate::model::{Fault, Rejection, rejection};
 
 /// Opens the stream of server messages. Without a session there is none: the modern era offers `POST` only.
-pub(super) async fn open_stream(
-    context: &Context,
-    raw: &RawHead<'_>,
-    arrival: &mut Arrival,
-) -> Result<Answer, Stop> {
+pub(super) async fn open_stream(context: &Context, raw: &RawHead<'_>, arrival: &mut Arrival) -> Result<Answer, Stop> {
     let session = session(context, raw)?;
     let outgoing = outgoing(&session);
-    let last_event_id = head::single(
-        raw.headers,
-        "last-event-id",
-        rejection::Accept::MalformedHttp,
-    )?;
+    let last_event_id = head::single(raw.headers, "last-event-id", rejection::Accept::MalformedHttp)?;
     let server = &context.route.server;
     let reply = server
         .open_stream(&outgoing, last_event_id, &context.caller.principal)
@@ -41,9 +33,8 @@ pub(super) async fn open_stream(
     if let ReplyBody::Status(status) = reply.body {
         return ended(context, &session, status, arrival);
     }
-    let safe = filter::apply(reply, from_upstream(context, &session))
-        .await
-        .map_err(|fault| Stop::Broken(fault, None))?;
+    let safe =
+        filter::apply(reply, from_upstream(context, &session)).await.map_err(|fault| Stop::Broken(fault, None))?;
     let SafeBody::Stream(stream) = safe.into_body() else {
         return Err(Stop::Broken(Fault::UpstreamInvalid, None));
     };
@@ -56,11 +47,7 @@ pub(super) async fn open_stream(
 }
 
 /// Ends a session, here and at the upstream.
-pub(super) async fn end(
-    context: &Context,
-    raw: &RawHead<'_>,
-    arrival: &mut Arrival,
-) -> Result<Answer, Stop> {
+pub(super) async fn end(context: &Context, raw: &RawHead<'_>, arrival: &mut Arrival) -> Result<Answer, Stop> {
     let session = session(context, raw)?;
     let status = context
         .route
@@ -71,29 +58,14 @@ pub(super) async fn end(
     if status != 405 {
         context.end_session(&session);
     }
-    let status = if (200..300).contains(&status) || status == 405 {
-        status
-    } else {
-        200
-    };
+    let status = if (200..300).contains(&status) || status == 405 { status } else { 200 };
     arrival.outcome(status, status == 405, 0);
     Ok(Answer::empty(status))
 }
 
-fn session(
-    context: &Context,
-    raw: &RawHead<'_>,
-) -> Result<super::admit::admission::ActiveSession, Stop> {
-    find_session(
-        &context.door,
-        raw.headers,
-        &context.route,
-        &context.caller.principal,
-    )
-    .map_err(|reason| match reason {
-        Rejection::Session(rejection::Session::Missing) => {
-            rejection::Accept::MethodNotAllowed("POST").into()
-        }
+fn session(context: &Context, raw: &RawHead<'_>) -> Result<super::admit::admission::ActiveSession, Stop> {
+    find_session(&context.door, raw.headers, &context.route, &context.caller.principal).map_err(|reason| match reason {
+        Rejection::Session(rejection::Session::Missing) => rejection::Accept::MethodNotAllowed("POST").into(),
         reason => reason.into(),
     })
 }

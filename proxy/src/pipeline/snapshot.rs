@@ -59,12 +59,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// A state with its hash.
     pub fn new(base: Arc<Base>, pdp: Arc<Pdp>) -> Self {
-        let hash = pdp
-            .hash()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-            .into();
+        let hash = pdp.hash().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
         Self { base, pdp, hash }
     }
 
@@ -74,10 +69,7 @@ impl Snapshot {
         let mut state = self;
         for route in state.base.routes.clone().values() {
             let name = route.server.name();
-            let known = earlier
-                .pdp
-                .catalogue(name)
-                .filter(|_| state.pdp.catalogue(name).is_none());
+            let known = earlier.pdp.catalogue(name).filter(|_| state.pdp.catalogue(name).is_none());
             if let Some(known) = known
                 && let Ok(build) = state.pdp.with_catalogue(name, Arc::clone(known))
             {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use doorward_message::{Limits, Revision};
+use doorward_message::{Limits, Revision, http_head::HeadLimits};
 use http::HeaderName;
 
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
         accept::{
             HeadRules, MessageRules,
             authority::{Authority, AuthorityRules, Origin},
-            framing::HeadLimits,
         },
         admit::{
             authentication::{
@@ -83,47 +82,33 @@ pub enum BuildError {
 
 /// The servers of a state, by name, with the settings they were made from, so that a reload keeps the unchanged ones
 /// with their connections and processes.
-pub type Servers = BTreeMap<String, (UpstreamConfig, Arc<Server>)>;
+pub(super) type Servers = BTreeMap<String, (UpstreamConfig, Arc<Server>)>;
 
 /// A complete state.
-pub struct Built {
+pub(super) struct Built {
     /// For the pipeline.
-    pub snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     /// The servers.
-    pub servers: Servers,
+    pub(super) servers: Servers,
     /// What there is to say about the policies.
-    pub findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// Builds everything anew but the servers whose settings did not change.
 ///
 /// # Errors
 /// [`BuildError`].
-pub fn build(
-    config: &Config,
-    bound: &[SocketAddr],
-    earlier: &Servers,
-) -> Result<Built, BuildError> {
+pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Servers) -> Result<Built, BuildError> {
     let servers = servers(config, earlier)?;
     let authenticator = authenticator(config)?;
     let limits = Arc::new(limits(config));
     let routes = routes(config, bound, &servers, &authenticator)?;
     let metadata = metadata(&routes);
     let heads = head_rules(config, bound, &routes)?;
-    let revisions = config
-        .accept
-        .revisions
-        .iter()
-        .filter_map(|name| Revision::parse(name.as_str()))
-        .collect();
+    let revisions = config.accept.revisions.iter().filter_map(|name| Revision::parse(name.as_str())).collect();
     let mut request_limits = Limits::clone(&limits);
     request_limits.message_bytes_max = config.accept.body_bytes_max.bytes();
-    let masking = config
-        .masking
-        .detectors
-        .iter()
-        .filter_map(|name| detectors::by_name(name.as_str()))
-        .collect();
+    let masking = config.masking.detectors.iter().filter_map(|name| detectors::by_name(name.as_str())).collect();
     let base = Base {
         routes,
         metadata,
@@ -136,11 +121,7 @@ pub fn build(
     };
     let built = policies(config, &base.upstream_limits)?;
     let snapshot = Snapshot::new(Arc::new(base), built.pdp);
-    Ok(Built {
-        snapshot,
-        servers,
-        findings: built.findings,
-    })
+    Ok(Built { snapshot, servers, findings: built.findings })
 }
 
 fn limits(config: &Config) -> Limits {
@@ -163,10 +144,7 @@ fn authenticator(config: &Config) -> Result<Authenticator, SettingsError> {
     }
 }
 
-fn policies(
-    config: &Config,
-    limits: &Limits,
-) -> Result<crate::pipeline::authorize::Build, BuildError> {
+fn policies(config: &Config, limits: &Limits) -> Result<crate::pipeline::authorize::Build, BuildError> {
     let (files, labels) = match &config.authorization {
         Some(settings) => {
             let files = policy_store::read(&settings.policies, settings.entities.as_deref())?;
@@ -179,24 +157,17 @@ fn policies(
     for upstream in config.upstreams.values() {
         let catalogue = match &upstream.settings.catalogue {
             Some(path) => {
-                let unusable = |error: &dyn std::fmt::Display| {
-                    BuildError::Lock(upstream.name.clone(), error.to_string())
-                };
+                let unusable =
+                    |error: &dyn std::fmt::Display| BuildError::Lock(upstream.name.clone(), error.to_string());
                 let bytes = std::fs::read(path).map_err(|error| unusable(&error))?;
-                let catalogue = catalogue::read_lock(Bytes::from(bytes), limits)
-                    .map_err(|error| unusable(&error))?;
+                let catalogue = catalogue::read_lock(Bytes::from(bytes), limits).map_err(|error| unusable(&error))?;
                 Some(Arc::new(catalogue))
             }
             None => None,
         };
         upstreams.push((upstream.name.as_str().into(), catalogue));
     }
-    let parts = PdpParts {
-        files,
-        attributes: config.authentication.principal_attributes(),
-        labels,
-        upstreams,
-    };
+    let parts = PdpParts { files, attributes: config.authentication.principal_attributes(), labels, upstreams };
     Pdp::build(parts).map_err(BuildError::Policies)
 }
 
@@ -215,22 +186,14 @@ fn routes(
         let uri = resource_uri(route, path, bound, config);
         let resource = ProtectedResource::new(&uri, &issuers, &route.scopes_required, None)
             .map_err(|error| BuildError::Resource(path.clone(), error))?;
-        let route = Route {
-            path: path.as_str().into(),
-            server: Arc::clone(server),
-            resource,
-        };
+        let route = Route { path: path.as_str().into(), server: Arc::clone(server), resource };
         routes.insert(path.as_str().into(), Arc::new(route));
     }
     Ok(routes)
 }
 
 fn resource_uri(route: &RouteConfig, path: &str, bound: &[SocketAddr], config: &Config) -> String {
-    let scheme = if config.listen.iter().any(|listen| listen.tls.is_some()) {
-        "https"
-    } else {
-        "http"
-    };
+    let scheme = if config.listen.iter().any(|listen| listen.tls.is_some()) { "https" } else { "http" };
     match (&route.resource, bound.first()) {
         (Some(resource), _) => resource.clone(),
         (None, Some(address)) => format!("{scheme}://{address}{path}"),
@@ -240,10 +203,8 @@ fn resource_uri(route: &RouteConfig, path: &str, bound: &[SocketAddr], config: &
 
 /// The documents by path. With a single route the root address serves it too.
 fn metadata(routes: &HashMap<Box<str>, Arc<Route>>) -> HashMap<Box<str>, Arc<Route>> {
-    let mut documents: HashMap<Box<str>, Arc<Route>> = routes
-        .values()
-        .map(|route| (route.resource.metadata_path().into(), Arc::clone(route)))
-        .collect();
+    let mut documents: HashMap<Box<str>, Arc<Route>> =
+        routes.values().map(|route| (route.resource.metadata_path().into(), Arc::clone(route))).collect();
     if let (Some(route), 1) = (routes.values().next(), routes.len()) {
         documents.insert(WELL_KNOWN.into(), Arc::clone(route));
     }
@@ -261,16 +222,11 @@ fn head_rules(
     for host in &accept.hosts {
         hosts.push(Authority::parse(host).ok_or_else(|| invalid(host))?);
     }
-    let resources = routes
-        .values()
-        .filter_map(|route| url::Url::parse(route.resource.resource()).ok());
+    let resources = routes.values().filter_map(|route| url::Url::parse(route.resource.resource()).ok());
     hosts.extend(resources.filter_map(|url| Authority::parse(url.host_str()?)));
-    let own = bound
-        .iter()
-        .filter(|address| !address.ip().is_unspecified());
-    hosts.extend(own.filter_map(|address| {
-        Authority::parse(&SocketAddr::new(address.ip(), address.port()).to_string())
-    }));
+    let own = bound.iter().filter(|address| !address.ip().is_unspecified());
+    hosts
+        .extend(own.filter_map(|address| Authority::parse(&SocketAddr::new(address.ip(), address.port()).to_string())));
     let mut origins = Vec::new();
     for origin in &accept.origins {
         origins.push(Origin::parse(origin).ok_or_else(|| invalid(origin))?);
@@ -293,10 +249,7 @@ fn head_rules(
 fn servers(config: &Config, earlier: &Servers) -> Result<Servers, BuildError> {
     let mut servers = Servers::new();
     for (name, upstream) in &config.upstreams {
-        let kept = earlier
-            .get(name)
-            .filter(|(settings, _)| settings == upstream)
-            .map(|(_, server)| Arc::clone(server));
+        let kept = earlier.get(name).filter(|(settings, _)| settings == upstream).map(|(_, server)| Arc::clone(server));
         let server = match kept {
             Some(server) => server,
             None => Arc::new(server(config, upstream)?),
@@ -313,9 +266,7 @@ fn server(config: &Config, upstream: &UpstreamConfig) -> Result<Server, BuildErr
     let kind = match &upstream.target {
         UpstreamTarget::Command { program, arguments } => {
             let child = ChildUpstream::new(program, arguments, settings, &config.base, bytes_max);
-            Upstream::Child(Box::new(
-                child.map_err(|error| BuildError::Child(name.clone(), error))?,
-            ))
+            Upstream::Child(Box::new(child.map_err(|error| BuildError::Child(name.clone(), error))?))
         }
         target => Upstream::Http(Box::new(http(name, target, upstream, bytes_max)?)),
     };
@@ -323,12 +274,7 @@ fn server(config: &Config, upstream: &UpstreamConfig) -> Result<Server, BuildErr
         Some(credential) => {
             let header = HeaderName::from_bytes(credential.header.as_bytes())
                 .map_err(|_| BuildError::Header(name.clone(), credential.header.clone()))?;
-            Some(CredentialSource::new(
-                header,
-                &credential.prefix,
-                credential.value.clone(),
-                config.base.clone(),
-            ))
+            Some(CredentialSource::new(header, &credential.prefix, credential.value.clone(), config.base.clone()))
         }
         None => None,
     };

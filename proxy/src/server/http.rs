@@ -70,12 +70,7 @@ impl HttpApp {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(KEEPALIVE);
-        Self {
-            door,
-            times,
-            active,
-            options,
-        }
+        Self { door, times, active, options }
     }
 
     /// Drives one connection to its end.
@@ -91,10 +86,7 @@ impl HttpApp {
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
         let mut reused = self.process_new_http(session, shutdown).await;
         while let Some((mut stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
-            if matches!(
-                self.first_bytes(&mut stream, shutdown).await,
-                First::Nothing
-            ) {
+            if matches!(self.first_bytes(&mut stream, shutdown).await, First::Nothing) {
                 return;
             }
             let mut session = ServerSession::new_http1(stream);
@@ -161,11 +153,7 @@ impl HttpApp {
             session.set_keepalive(None);
         }
         let request = Request::read(session);
-        let mut downstream = HttpDownstream {
-            session,
-            expects_continue: request.expects_continue(),
-            left: false,
-        };
+        let mut downstream = HttpDownstream { session, expects_continue: request.expects_continue(), left: false };
         let answer = pipeline::from_client(&self.door, &request.raw(), &mut downstream).await;
         if downstream.left {
             return None;
@@ -226,10 +214,7 @@ async fn draining(shutdown: &mut ShutdownWatch) {
 }
 
 fn client(session: &ServerSession) -> Option<std::net::IpAddr> {
-    session
-        .client_addr()
-        .and_then(|address| address.as_inet())
-        .map(|address| address.ip())
+    session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip())
 }
 
 /// What of a request outlives the reading of its body.
@@ -253,9 +238,7 @@ impl Request {
             target: Bytes::copy_from_slice(head.raw_path()),
             authority: authority.map(|authority| authority.as_str().into()),
             headers: head.headers.clone(),
-            raw: session
-                .as_http1()
-                .map(|http1| http1.get_headers_raw_bytes()),
+            raw: session.as_http1().map(|http1| http1.get_headers_raw_bytes()),
             client: client(session),
             content_length: length.and_then(|value| value.to_str().ok()?.parse().ok()),
         }
@@ -337,12 +320,11 @@ fn prepare(session: &mut ServerSession, request: &Request, close: bool) -> bool 
     if session.is_http2() {
         return true;
     }
+    // Readers of chunked bodies differ in what they tolerate; what might be left of one is nobody's next request.
+    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
     let unread = !session.is_body_done();
-    let short = request
-        .content_length
-        .is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX)
-        && !request.expects_continue();
-    if close || (unread && !short) {
+    let short = request.content_length.is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX) && !request.expects_continue();
+    if close || chunked || (unread && !short) {
         session.set_keepalive(None);
         return false;
     }
@@ -403,10 +385,7 @@ async fn stream(session: &mut ServerSession, mut live: LiveStream) -> pingora::R
             Some(Out::End) => return session.write_response_body(Bytes::new(), true).await,
             None => {
                 live.abandon();
-                return pingora::Error::e_explain(
-                    pingora::ErrorType::ConnectionClosed,
-                    "the client left its stream",
-                );
+                return pingora::Error::e_explain(pingora::ErrorType::ConnectionClosed, "the client left its stream");
             }
         };
         if let Err(error) = session.write_response_body(bytes, false).await {

@@ -75,10 +75,7 @@ impl Listener {
     /// # Errors
     /// [`ListenError`].
     pub fn bind(settings: &ListenSettings) -> Result<Self, ListenError> {
-        let failed = |source| ListenError::Bind {
-            address: settings.address.clone(),
-            source,
-        };
+        let failed = |source| ListenError::Bind { address: settings.address.clone(), source };
         let socket = match &settings.address {
             ListenAddress::Tcp(address) => Socket::Tcp(bind_tcp(*address).map_err(failed)?),
             ListenAddress::Unix(path) => {
@@ -87,17 +84,10 @@ impl Listener {
             }
         };
         let tls = match &settings.tls {
-            Some(files) => Some(Arc::new(ArcSwap::new(server_config(
-                files,
-                settings.http2,
-            )?))),
+            Some(files) => Some(Arc::new(ArcSwap::new(server_config(files, settings.http2)?))),
             None => None,
         };
-        Ok(Self {
-            socket,
-            tls,
-            settings: settings.clone(),
-        })
+        Ok(Self { socket, tls, settings: settings.clone() })
     }
 
     /// The bound TCP address.
@@ -121,11 +111,7 @@ impl Listener {
     /// A handle by which renewed certificates are taken over.
     pub fn certificates(&self) -> Option<CertificateHandle> {
         let (tls, files) = self.tls.as_ref().zip(self.settings.tls.as_ref())?;
-        Some(CertificateHandle {
-            current: Arc::clone(tls),
-            files: files.clone(),
-            http2: self.settings.http2,
-        })
+        Some(CertificateHandle { current: Arc::clone(tls), files: files.clone(), http2: self.settings.http2 })
     }
 
     /// Accepts until the process drains, then waits for its connections' ends.
@@ -240,25 +226,13 @@ fn remove_stale(path: &Path) -> Result<(), ListenError> {
 
 fn server_config(files: &ListenTlsSettings, http2: bool) -> Result<Arc<ServerConfig>, ListenError> {
     let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else {
-        return Err(ListenError::Tls(
-            files
-                .certificate
-                .clone()
-                .or(files.key.clone())
-                .unwrap_or_default(),
-        ));
+        return Err(ListenError::Tls(files.certificate.clone().or(files.key.clone()).unwrap_or_default()));
     };
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|_| ListenError::Tls(certificate.clone()))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(|_| ListenError::Tls(key.clone()))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = if http2 {
-        vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-    } else {
-        vec![b"http/1.1".to_vec()]
-    };
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
     Ok(Arc::new(config))
 }

@@ -9,13 +9,14 @@ pub mod drain;
 pub mod http;
 pub mod listener;
 pub mod settings;
+pub mod stdio;
 
 use std::{io, io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use doorward_message::Limits;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
     task::{JoinHandle, JoinSet},
 };
 
@@ -31,9 +32,13 @@ use crate::{
         Config, ConfigError, Source,
         watch::{ReloadRequested, Watch, WatchError},
     },
+    model::Transport,
     pipeline::{
-        admit::session::{Sessions, seal::SealError},
-        context::unix_now,
+        admit::{
+            admission::Caller,
+            session::{Sessions, seal::SealError},
+        },
+        context::{Context, unix_now},
         dispatch::{Upstream, keeper},
         door::Door,
         observe::{ClientError, Observer, ObserverHandle, StartError, audit::Lifecycle},
@@ -100,14 +105,22 @@ pub async fn serve(source: &Source, config: Config) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (mut watch, mut reloads) = Watch::start(&config.watched(source))?;
+    let stdio = config.stdio;
     let mut running = Running::start(config).await?;
-    running.announce()?;
+    let mut connection = match stdio {
+        true => running.connection(),
+        false => {
+            running.announce()?;
+            None
+        }
+    };
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = finished(&mut connection) => break,
             _ = sweep.tick() => drop(running.door.sessions.sweep(unix_now())),
             _ = look.tick() => running.tell_readiness(),
             Some(reason) = reloads.recv() => {
@@ -116,8 +129,31 @@ pub async fn serve(source: &Source, config: Config) -> Result<(), ServeError> {
             }
         }
     }
+    if let Some((task, stop)) = connection {
+        // It may have ended by itself.
+        let _ = stop.send(());
+        if !task.is_finished() {
+            let _ = task.await;
+        }
+    }
     running.drain().await;
     Ok(())
+}
+
+/// The connection over standard input and output, and how it is told to end.
+type Connection = (JoinHandle<io::Result<()>>, oneshot::Sender<()>);
+
+/// Resolves when the client of standard input has gone.
+async fn finished(connection: &mut Option<Connection>) {
+    match connection {
+        Some((task, _)) if !task.is_finished() => {
+            if let Ok(Err(error)) = task.await {
+                tracing::error!(%error, "standard input");
+            }
+        }
+        Some(_) => {}
+        None => std::future::pending().await,
+    }
 }
 
 impl Running {
@@ -129,39 +165,26 @@ impl Running {
         for warning in &config.warnings {
             tracing::warn!("{warning}");
         }
-        let listeners = config
-            .listen
-            .iter()
-            .map(Listener::bind)
-            .collect::<Result<Vec<_>, _>>()?;
+        let listeners =
+            config.listen.iter().filter(|_| !config.stdio).map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let bound: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
         let urls = listeners.iter().map(Listener::url).collect();
         let (observer, mut observing) = Observer::start(&config.observe)?;
-        observing
-            .start_export(&observer)
-            .map_err(ServeError::Export)?;
+        observing.start_export(&observer).map_err(ServeError::Export)?;
         let readiness = Arc::new(Readiness::default());
         let admin = admin(&config, &readiness, &observer)?;
         let built = build(&config, &bound, &Servers::new())?;
         tell(&built);
         register_names(&observer, &config);
-        observer.lifecycle(Lifecycle::Snapshot {
-            snapshot: Arc::clone(&built.snapshot.hash),
-        });
+        observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&built.snapshot.hash) });
         let sessions = Sessions::new(&config.sessions)?;
         let limits = Arc::clone(&built.snapshot.base.upstream_limits);
         let door = Arc::new(Door::new(built.snapshot, sessions, observer));
         let (stop, stopping) = watch::channel(false);
         let active = Active::default();
-        let times = Times {
-            head: config.accept.head_timeout.0,
-            body_idle: config.accept.body_idle_timeout.0,
-        };
+        let times = Times { head: config.accept.head_timeout.0, body_idle: config.accept.body_idle_timeout.0 };
         let app = Arc::new(HttpApp::new(Arc::clone(&door), times, active.clone()));
-        let certificates = listeners
-            .iter()
-            .filter_map(Listener::certificates)
-            .collect();
+        let certificates = listeners.iter().filter_map(Listener::certificates).collect();
         let mut listening = JoinSet::new();
         for listener in listeners {
             listening.spawn(listener.run(Arc::clone(&app), stopping.clone()));
@@ -185,14 +208,29 @@ impl Running {
         })
     }
 
+    /// Begins to serve standard input, as the one principal that configuration names.
+    fn connection(&self) -> Option<Connection> {
+        let snapshot = self.door.snapshot();
+        let route = snapshot.base.routes.values().next().cloned()?;
+        let principal = self.config.local_principal.clone()?;
+        let context = Context {
+            door: Arc::clone(&self.door),
+            snapshot,
+            route,
+            caller: Caller { principal, client: None, transport: Transport::Stdio },
+            connection: Some(1),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            // Dropped is as good as told.
+            let _ = stopped.await;
+        };
+        Some((tokio::spawn(stdio::serve(context, stopped, self.config.drain.grace.0)), stop))
+    }
+
     /// Where clients reach the routes: every route at every listener.
     pub fn urls(&self) -> impl Iterator<Item = String> {
-        self.urls.iter().flat_map(|url| {
-            self.config
-                .routes
-                .keys()
-                .map(move |path| format!("{url}{path}"))
-        })
+        self.urls.iter().flat_map(|url| self.config.routes.keys().map(move |path| format!("{url}{path}")))
     }
 
     /// Prints the ready line, one for each route and listener.
@@ -209,18 +247,11 @@ impl Running {
     fn tell_readiness(&self) {
         let snapshot = self.door.snapshot();
         for (name, (_, server)) in &self.servers {
-            let known = snapshot.pdp.catalogue(name).is_some()
-                || matches!(server.upstream(), Upstream::Child(_));
-            self.readiness.set(
-                &format!("catalogue/{name}"),
-                item(known, "the upstream's tools are not known yet"),
-            );
+            let known = snapshot.pdp.catalogue(name).is_some() || matches!(server.upstream(), Upstream::Child(_));
+            self.readiness.set(&format!("catalogue/{name}"), item(known, "the upstream's tools are not known yet"));
         }
         for (issuer, usable) in snapshot.base.authenticator.issuers() {
-            self.readiness.set(
-                &format!("keys/{issuer}"),
-                item(usable, "the issuer's keys are not there"),
-            );
+            self.readiness.set(&format!("keys/{issuer}"), item(usable, "the issuer's keys are not there"));
         }
     }
 
@@ -238,9 +269,7 @@ impl Running {
             Ok(()) => tracing::info!("configuration and policies were reloaded"),
             Err(error) => {
                 tracing::error!("the reload was refused, the state before it stays: {error}");
-                self.door
-                    .observer
-                    .lifecycle(Lifecycle::ReloadRefused { code: error.code() });
+                self.door.observer.lifecycle(Lifecycle::ReloadRefused { code: error.code() });
             }
         }
     }
@@ -252,9 +281,7 @@ impl Running {
         register_names(&self.door.observer, &config);
         let limits = Arc::clone(&built.snapshot.base.upstream_limits);
         let snapshot = built.snapshot.with_catalogues_of(&self.door.snapshot());
-        self.door.observer.lifecycle(Lifecycle::Snapshot {
-            snapshot: Arc::clone(&snapshot.hash),
-        });
+        self.door.observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&snapshot.hash) });
         self.door.install(snapshot);
         self.servers = built.servers;
         self.config = config;
@@ -311,11 +338,7 @@ impl ReloadError {
     }
 }
 
-fn keepers(
-    door: &Arc<Door>,
-    servers: &Servers,
-    limits: &Arc<Limits>,
-) -> Vec<(String, JoinHandle<()>)> {
+fn keepers(door: &Arc<Door>, servers: &Servers, limits: &Arc<Limits>) -> Vec<(String, JoinHandle<()>)> {
     servers
         .iter()
         .map(|(name, (_, server))| {
@@ -339,30 +362,17 @@ fn register_names(observer: &Observer, config: &Config) {
 }
 
 fn item(holds: bool, otherwise: &'static str) -> ItemState {
-    if holds {
-        ItemState::Ready
-    } else {
-        ItemState::Waiting(otherwise)
-    }
+    if holds { ItemState::Ready } else { ItemState::Waiting(otherwise) }
 }
 
-fn admin(
-    config: &Config,
-    readiness: &Arc<Readiness>,
-    observer: &Observer,
-) -> Result<Option<AdminServer>, ServeError> {
+fn admin(config: &Config, readiness: &Arc<Readiness>, observer: &Observer) -> Result<Option<AdminServer>, ServeError> {
     let Some(settings) = &config.admin else {
         return Ok(None);
     };
     let listener = std::net::TcpListener::bind(settings.address).map_err(ServeError::Admin)?;
     listener.set_nonblocking(true).map_err(ServeError::Admin)?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Admin)?;
-    let server = AdminServer::start(
-        listener,
-        &settings.hosts,
-        Arc::clone(readiness),
-        Arc::clone(observer.metrics()),
-    );
+    let server = AdminServer::start(listener, &settings.hosts, Arc::clone(readiness), Arc::clone(observer.metrics()));
     let server = server.map_err(ServeError::Admin)?;
     tracing::info!(address = %server.address(), "health and metrics");
     Ok(Some(server))

@@ -28,9 +28,7 @@ impl ListenAddress {
 
 /// Text that is no listen address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "an address is `IP:PORT`, like `127.0.0.1:8080`, or `unix:/path/of/socket`; host names are not resolved here"
-)]
+#[error("an address is `IP:PORT`, like `127.0.0.1:8080`, or `unix:/path/of/socket`; host names are not resolved here")]
 pub struct ListenAddressError;
 
 impl FromStr for ListenAddress {
@@ -108,12 +106,7 @@ fn connections_max() -> u32 {
 impl ListenSettings {
     /// A plain listener with the defaults.
     pub fn at(address: ListenAddress) -> Self {
-        Self {
-            address,
-            tls: None,
-            http2: yes(),
-            connections_max: connections_max(),
-        }
+        Self { address, tls: None, http2: yes(), connections_max: connections_max() }
     }
 }
 
@@ -148,8 +141,6 @@ pub struct DrainSettings {
 
 impl Default for DrainSettings {
     fn default() -> Self {
-        Self {
-            grace: Span::seconds(30),
-        }
+        Self { grace: Span::seconds(30) }
     }
 }

@@ -38,15 +38,10 @@ impl Authority {
         }
         let port = match port {
             "" => None,
-            digits if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => {
-                Some(digits.parse().ok()?)
-            }
+            digits if digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
             _ => return None,
         };
-        Some(Self {
-            host: host.into(),
-            port,
-        })
+        Some(Self { host: host.into(), port })
     }
 
     /// Whether the host is this machine by name or address.
@@ -62,10 +57,7 @@ impl Authority {
 
 fn is_loopback_name(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// An `Origin` with its default port made explicit.
@@ -87,11 +79,7 @@ impl Origin {
             _ => return None,
         };
         let authority = Authority::parse(authority)?;
-        Some(Self {
-            scheme: scheme.into(),
-            host: authority.host,
-            port: authority.port.unwrap_or(default),
-        })
+        Some(Self { scheme: scheme.into(), host: authority.host, port: authority.port.unwrap_or(default) })
     }
 }
 
@@ -113,14 +101,11 @@ impl AuthorityRules {
     /// [`Accept::HostInvalid`], [`Accept::HostForbidden`].
     pub fn check_host(&self, host: &str) -> Result<Authority, Accept> {
         let authority = Authority::parse(host).ok_or(Accept::HostInvalid)?;
-        let listed = self.hosts.iter().any(|known| {
-            known.host == authority.host && (known.port.is_none() || known.port == authority.port)
-        });
-        if listed || (self.loopback && authority.is_loopback()) {
-            Ok(authority)
-        } else {
-            Err(Accept::HostForbidden)
-        }
+        let listed = self
+            .hosts
+            .iter()
+            .any(|known| known.host == authority.host && (known.port.is_none() || known.port == authority.port));
+        if listed || (self.loopback && authority.is_loopback()) { Ok(authority) } else { Err(Accept::HostForbidden) }
     }
 
     /// Checks `Origin` against the list and the request's own, already checked, authority.
@@ -132,11 +117,7 @@ impl AuthorityRules {
         let default = if &*origin.scheme == "https" { 443 } else { 80 };
         let same = origin.host == own.host && origin.port == own.port.unwrap_or(default);
         let local = self.loopback && is_loopback_name(&origin.host) && own.is_loopback();
-        if same || local || self.origins.contains(&origin) {
-            Ok(())
-        } else {
-            Err(Accept::OriginForbidden)
-        }
+        if same || local || self.origins.contains(&origin) { Ok(()) } else { Err(Accept::OriginForbidden) }
     }
 }
 
@@ -154,34 +135,17 @@ mod tests {
 
     #[test]
     fn hosts_that_are_not_authorities_are_invalid() {
-        for host in [
-            "", "a/?x=", "u@h", "a b", "a:", "a:99999", "a:1:2", "[::1", "[::1]x", "a:+1", "é",
-        ] {
+        for host in ["", "a/?x=", "u@h", "a b", "a:", "a:99999", "a:1:2", "[::1", "[::1]x", "a:+1", "é"] {
             assert_eq!(rules().check_host(host), Err(Accept::HostInvalid), "{host}");
         }
     }
 
     #[test]
     fn foreign_hosts_are_forbidden() {
-        for host in [
-            "evil.example:8080",
-            "mcp.example.com.evil.io",
-            "localhost.evil.io",
-            "10.0.0.1",
-        ] {
-            assert_eq!(
-                rules().check_host(host),
-                Err(Accept::HostForbidden),
-                "{host}"
-            );
+        for host in ["evil.example:8080", "mcp.example.com.evil.io", "localhost.evil.io", "10.0.0.1"] {
+            assert_eq!(rules().check_host(host), Err(Accept::HostForbidden), "{host}");
         }
-        for host in [
-            "localhost",
-            "LOCALHOST:1",
-            "127.0.0.1:8080",
-            "[::1]:80",
-            "MCP.example.com:443",
-        ] {
+        for host in ["localhost", "LOCALHOST:1", "127.0.0.1:8080", "[::1]:80", "MCP.example.com:443"] {
             assert!(rules().check_host(host).is_ok(), "{host}");
         }
     }
@@ -189,32 +153,14 @@ mod tests {
     #[test]
     fn origins_compare_after_normalisation() {
         let own = Authority::parse("127.0.0.1:8080").unwrap();
-        for origin in [
-            "https://evil",
-            "null",
-            "https://good.com.evil.io",
-            "http://good.com",
-            "https://good.com/x",
-            "",
-        ] {
-            assert_eq!(
-                rules().check_origin(origin, &own),
-                Err(Accept::OriginForbidden),
-                "{origin}"
-            );
+        for origin in ["https://evil", "null", "https://good.com.evil.io", "http://good.com", "https://good.com/x", ""]
+        {
+            assert_eq!(rules().check_origin(origin, &own), Err(Accept::OriginForbidden), "{origin}");
         }
-        for origin in [
-            "https://GOOD.com:443",
-            "https://good.com",
-            "http://127.0.0.1:8080",
-            "http://localhost:3000",
-        ] {
+        for origin in ["https://GOOD.com:443", "https://good.com", "http://127.0.0.1:8080", "http://localhost:3000"] {
             assert_eq!(rules().check_origin(origin, &own), Ok(()), "{origin}");
         }
         let public = Authority::parse("mcp.example.com").unwrap();
-        assert_eq!(
-            rules().check_origin("http://localhost:3000", &public),
-            Err(Accept::OriginForbidden)
-        );
+        assert_eq!(rules().check_origin("http://localhost:3000", &public), Err(Accept::OriginForbidden));
     }
 }

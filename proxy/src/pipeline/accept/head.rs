@@ -6,12 +6,10 @@
 
 use std::net::IpAddr;
 
+use doorward_message::http_head::{FramingError, HeadLimits, check_request};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::{
-    authority::{Authority, AuthorityRules},
-    framing::{self, FramingError, HeadLimits},
-};
+use super::authority::{Authority, AuthorityRules};
 use crate::model::rejection::Accept;
 
 /// The transport's view of a request, as the codec gives it.
@@ -84,7 +82,7 @@ impl From<FramingError> for Accept {
 /// See [`Accept`].
 pub fn check_transport<'a>(raw: &RawHead<'a>, rules: &HeadRules) -> Result<&'a str, Accept> {
     match raw.raw {
-        Some(bytes) => framing::check_request(bytes, &rules.limits)?,
+        Some(bytes) => check_request(bytes, &rules.limits)?,
         None => check_sizes(raw, &rules.limits)?,
     }
     let (path, own) = target(raw, &rules.authorities)?;
@@ -132,11 +130,7 @@ pub fn check_endpoint<'a>(raw: &RawHead<'a>, rules: &HeadRules) -> Result<Head<'
 ///
 /// # Errors
 /// The refusal given as `repeated`.
-pub fn single<'a>(
-    headers: &'a HeaderMap,
-    name: impl AsRef<str>,
-    repeated: Accept,
-) -> Result<Option<&'a HeaderValue>, Accept> {
+pub fn single(headers: &HeaderMap, name: impl AsRef<str>, repeated: Accept) -> Result<Option<&HeaderValue>, Accept> {
     let mut values = headers.get_all(name.as_ref()).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
@@ -149,17 +143,11 @@ fn check_sizes(raw: &RawHead<'_>, limits: &HeadLimits) -> Result<(), Accept> {
     if raw.target.len() > limits.target_bytes_max {
         return Err(Accept::TargetTooLong);
     }
-    let bytes: usize = raw
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 4)
-        .sum();
+    let bytes: usize = raw.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > limits.head_bytes_max || raw.headers.len() > limits.header_lines_max {
         return Err(Accept::HeadTooLarge);
     }
-    if raw.headers.contains_key(header::TRANSFER_ENCODING)
-        || raw.headers.contains_key(header::CONNECTION)
-    {
+    if raw.headers.contains_key(header::TRANSFER_ENCODING) || raw.headers.contains_key(header::CONNECTION) {
         return Err(Accept::MalformedHttp);
     }
     Ok(())
@@ -169,9 +157,12 @@ fn check_sizes(raw: &RawHead<'_>, limits: &HeadLimits) -> Result<(), Accept> {
 fn target<'a>(raw: &RawHead<'a>, rules: &AuthorityRules) -> Result<(&'a str, Authority), Accept> {
     let target = std::str::from_utf8(raw.target).map_err(|_| Accept::MalformedHttp)?;
     let host = single(raw.headers, header::HOST, Accept::HostInvalid)?;
-    let host = host
-        .map(|value| value.to_str().map_err(|_| Accept::HostInvalid))
-        .transpose()?;
+    let host = host.map(|value| value.to_str().map_err(|_| Accept::HostInvalid)).transpose()?;
+    if !target.starts_with('/') && !target.contains("://") {
+        // Only CONNECT and OPTIONS have other forms; neither is offered. pingora escapes a malformed line into this shape.
+        let other = matches!(*raw.method, Method::CONNECT | Method::OPTIONS);
+        return Err(if other { Accept::MethodNotAllowed("POST, GET, DELETE") } else { Accept::MalformedHttp });
+    }
     let (path, named) = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => {
             let slash = rest.find('/').unwrap_or(rest.len());
@@ -192,13 +183,7 @@ fn target<'a>(raw: &RawHead<'a>, rules: &AuthorityRules) -> Result<(&'a str, Aut
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Accept> {
     single(headers, header::CONTENT_LENGTH, Accept::MalformedHttp)?
-        .map(|value| {
-            value
-                .to_str()
-                .ok()
-                .and_then(|text| text.parse().ok())
-                .ok_or(Accept::MalformedHttp)
-        })
+        .map(|value| value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Accept::MalformedHttp))
         .transpose()
 }
 
@@ -220,48 +205,33 @@ fn expects_continue(headers: &HeaderMap) -> Result<bool, Accept> {
 
 /// `application/json`, without parameters or with `charset=utf-8`.
 fn check_media_type(headers: &HeaderMap) -> Result<(), Accept> {
-    let value =
-        single(headers, header::CONTENT_TYPE, Accept::MediaType)?.ok_or(Accept::MediaType)?;
+    let value = single(headers, header::CONTENT_TYPE, Accept::MediaType)?.ok_or(Accept::MediaType)?;
     let text = value.to_str().map_err(|_| Accept::MediaType)?;
     let mut parts = text.split(';').map(str::trim);
-    let json = parts
-        .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
     let utf8 = |part: &str| {
         part.split_once('=').is_some_and(|(name, value)| {
-            name.trim().eq_ignore_ascii_case("charset")
-                && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            name.trim().eq_ignore_ascii_case("charset") && value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
         })
     };
-    if json && parts.all(utf8) {
-        Ok(())
-    } else {
-        Err(Accept::MediaType)
-    }
+    if json && parts.all(utf8) { Ok(()) } else { Err(Accept::MediaType) }
 }
 
 /// Whether `Accept` covers every one of `needed`. A missing header accepts everything (RFC 9110 §12.5.1).
 fn check_accept(headers: &HeaderMap, needed: &[&str]) -> Result<(), Accept> {
     let covers = |needed: &str| {
-        headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| {
-                value.split(',').any(|range| {
-                    let mut parts = range.split(';').map(str::trim);
-                    let essence = parts.next().unwrap_or_default();
-                    let excluded =
-                        parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-                    let major = needed.split_once('/').map_or("", |(major, _)| major);
-                    let matches = essence == "*/*"
-                        || essence.eq_ignore_ascii_case(needed)
-                        || essence
-                            .strip_suffix("/*")
-                            .is_some_and(|range| range.eq_ignore_ascii_case(major));
-                    matches && !excluded
-                })
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').any(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let essence = parts.next().unwrap_or_default();
+                let excluded = parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+                let major = needed.split_once('/').map_or("", |(major, _)| major);
+                let matches = essence == "*/*"
+                    || essence.eq_ignore_ascii_case(needed)
+                    || essence.strip_suffix("/*").is_some_and(|range| range.eq_ignore_ascii_case(major));
+                matches && !excluded
             })
+        })
     };
     for media_type in needed {
         if headers.contains_key(header::ACCEPT) && !covers(media_type) {
@@ -274,8 +244,5 @@ fn check_accept(headers: &HeaderMap, needed: &[&str]) -> Result<(), Accept> {
 /// The names of the headers that MCP mirrors from the body.
 pub fn is_mirrored(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name == "mcp-method"
-        || name == "mcp-name"
-        || name == "mcp-protocol-version"
-        || name.starts_with("mcp-param-")
+    name == "mcp-method" || name == "mcp-name" || name == "mcp-protocol-version" || name.starts_with("mcp-param-")
 }

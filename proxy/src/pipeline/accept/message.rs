@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use doorward_message::{
-    Direction, Id, Incoming, Kind, Limits, Message, MessageKind, Method, ParseError, Revision,
-    mirror, parse_incoming,
+    Direction, Id, Incoming, Kind, Limits, Message, MessageKind, Method, ParseError, Revision, mirror, parse_incoming,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -34,11 +33,7 @@ impl MessageRules {
         revisions.sort_unstable();
         revisions.dedup();
         let supported = revisions.iter().map(|revision| revision.as_str()).collect();
-        Self {
-            limits: Arc::new(limits),
-            revisions,
-            supported,
-        }
+        Self { limits: Arc::new(limits), revisions, supported }
     }
 
     /// The offered revision of this name.
@@ -46,15 +41,10 @@ impl MessageRules {
     /// # Errors
     /// [`Accept::VersionUnsupported`].
     pub fn revision(&self, name: &str) -> Result<Revision, Accept> {
-        Revision::parse(name)
-            .filter(|revision| self.revisions.contains(revision))
-            .ok_or_else(|| {
-                let requested: String = name.chars().take(32).collect();
-                Accept::VersionUnsupported {
-                    requested: requested.into(),
-                    supported: Arc::clone(&self.supported),
-                }
-            })
+        Revision::parse(name).filter(|revision| self.revisions.contains(revision)).ok_or_else(|| {
+            let requested: String = name.chars().take(32).collect();
+            Accept::VersionUnsupported { requested: requested.into(), supported: Arc::clone(&self.supported) }
+        })
     }
 }
 
@@ -98,10 +88,7 @@ impl From<doorward_message::Refused> for Refused {
             ParseError::TooLarge { .. } => Accept::BodyTooLarge,
             error => Accept::Message(error),
         };
-        Self {
-            rejection: rejection.into(),
-            id: refused.id,
-        }
+        Self { rejection: rejection.into(), id: refused.id }
     }
 }
 
@@ -115,19 +102,11 @@ pub fn http(headers: &HeaderMap, body: Bytes, rules: &MessageRules) -> Result<Bo
             let id = message.id().cloned();
             accepted(message, headers, rules)
                 .map(Body::Single)
-                .map_err(|reason| Refused {
-                    rejection: reason.into(),
-                    id,
-                })
+                .map_err(|reason| Refused { rejection: reason.into(), id })
         }
-        Incoming::Batch(messages) => {
-            batch(messages, headers, rules)
-                .map(Body::Batch)
-                .map_err(|reason| Refused {
-                    rejection: reason.into(),
-                    id: None,
-                })
-        }
+        Incoming::Batch(messages) => batch(messages, headers, rules)
+            .map(Body::Batch)
+            .map_err(|reason| Refused { rejection: reason.into(), id: None }),
     }
 }
 
@@ -135,53 +114,27 @@ pub fn http(headers: &HeaderMap, body: Bytes, rules: &MessageRules) -> Result<Bo
 ///
 /// # Errors
 /// [`Refused`].
-pub fn stdio(
-    line: Bytes,
-    negotiated: Option<Revision>,
-    rules: &MessageRules,
-) -> Result<Accepted, Refused> {
+pub fn stdio(line: Bytes, negotiated: Option<Revision>, rules: &MessageRules) -> Result<Accepted, Refused> {
     let Incoming::Single(message) = parse_incoming(line, &rules.limits)? else {
-        return Err(Refused {
-            rejection: Accept::BatchForbidden.into(),
-            id: None,
-        });
+        return Err(Refused { rejection: Accept::BatchForbidden.into(), id: None });
     };
     let id = message.id().cloned();
-    let refused = |reason: Accept| Refused {
-        rejection: reason.into(),
-        id: id.clone(),
-    };
+    let refused = |reason: Accept| Refused { rejection: reason.into(), id: id.clone() };
     let accepted = if message.is_modern() {
         modern(message, rules).map_err(refused)?
     } else if let Some(revision) = negotiated {
-        Accepted {
-            message,
-            revision,
-            mirrored: Vec::new(),
-            capabilities: None,
-        }
+        Accepted { message, revision, mirrored: Vec::new(), capabilities: None }
     } else if message.method() == Some(&Method::Initialize) {
-        Accepted {
-            message,
-            revision: ASSUMED,
-            mirrored: Vec::new(),
-            capabilities: None,
-        }
+        Accepted { message, revision: ASSUMED, mirrored: Vec::new(), capabilities: None }
     } else {
         return Err(refused(Accept::MetaInvalid));
     };
     Ok(accepted)
 }
 
-fn accepted(
-    message: Message,
-    headers: &HeaderMap,
-    rules: &MessageRules,
-) -> Result<Accepted, Accept> {
+fn accepted(message: Message, headers: &HeaderMap, rules: &MessageRules) -> Result<Accepted, Accept> {
     let header = single(headers, PROTOCOL_VERSION, Accept::HeaderMismatch)?;
-    let header = header
-        .map(|value| value.to_str().map_err(|_| Accept::HeaderMismatch))
-        .transpose()?;
+    let header = header.map(|value| value.to_str().map_err(|_| Accept::HeaderMismatch)).transpose()?;
     if let Some(version) = message.protocol_version() {
         if header != Some(&*version) {
             return Err(Accept::HeaderMismatch);
@@ -205,16 +158,9 @@ fn modern(message: Message, rules: &MessageRules) -> Result<Accepted, Accept> {
         });
     }
     drop(version);
-    let capabilities = message
-        .client_capabilities()
-        .filter(|value| value.kind() == Kind::Object);
+    let capabilities = message.client_capabilities().filter(|value| value.kind() == Kind::Object);
     let capabilities = ClientCapabilities::read(Some(capabilities.ok_or(Accept::MetaInvalid)?));
-    Ok(Accepted {
-        message,
-        revision,
-        mirrored: Vec::new(),
-        capabilities: Some(capabilities),
-    })
+    Ok(Accepted { message, revision, mirrored: Vec::new(), capabilities: Some(capabilities) })
 }
 
 fn legacy(
@@ -223,9 +169,7 @@ fn legacy(
     headers: &HeaderMap,
     rules: &MessageRules,
 ) -> Result<Accepted, Accept> {
-    let mirrors = headers
-        .keys()
-        .any(|name| is_mirrored(name) && name != PROTOCOL_VERSION);
+    let mirrors = headers.keys().any(|name| is_mirrored(name) && name != PROTOCOL_VERSION);
     let (revision, mirrored) = match header {
         Some(name) => {
             let revision = rules.revision(name)?;
@@ -233,13 +177,7 @@ fn legacy(
                 // The header promises the modern era, and the body does not keep it.
                 return Err(Accept::MetaInvalid);
             }
-            (
-                revision,
-                vec![(
-                    HeaderName::from_static(PROTOCOL_VERSION),
-                    HeaderValue::from_static(revision.as_str()),
-                )],
-            )
+            (revision, vec![(HeaderName::from_static(PROTOCOL_VERSION), HeaderValue::from_static(revision.as_str()))])
         }
         // Mirrored headers without a version: a downgrade, or a client that cannot be understood.
         None if mirrors => return Err(Accept::HeaderMismatch),
@@ -251,36 +189,20 @@ fn legacy(
             supported: Arc::clone(&rules.supported),
         });
     }
-    Ok(Accepted {
-        message,
-        revision,
-        mirrored,
-        capabilities: None,
-    })
+    Ok(Accepted { message, revision, mirrored, capabilities: None })
 }
 
 /// Checks `Mcp-Method` and `Mcp-Name` against the body and keeps them, with the `Mcp-Param-*` headers, which are
 /// checked once the tool is known (MCP 2026-07-28, basic/transports/streamable-http, "Server Validation").
-fn mirrored(
-    message: &Message,
-    headers: &HeaderMap,
-) -> Result<Vec<(HeaderName, HeaderValue)>, Accept> {
+fn mirrored(message: &Message, headers: &HeaderMap) -> Result<Vec<(HeaderName, HeaderValue)>, Accept> {
     let kept = headers.iter().filter(|(name, _)| is_mirrored(name));
-    let kept: Vec<_> = kept
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    let lines = kept
-        .iter()
-        .map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+    let kept: Vec<_> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let lines = kept.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
     mirror::check_standard(message, lines).map_err(|_| Accept::HeaderMismatch)?;
     Ok(kept)
 }
 
-fn batch(
-    messages: Vec<Message>,
-    headers: &HeaderMap,
-    rules: &MessageRules,
-) -> Result<Batch, Accept> {
+fn batch(messages: Vec<Message>, headers: &HeaderMap, rules: &MessageRules) -> Result<Batch, Accept> {
     let mut members = Vec::with_capacity(messages.len());
     for message in messages {
         // `initialize` must not be part of a batch (MCP 2025-03-26, basic/lifecycle).
@@ -301,18 +223,12 @@ fn batch(
 ///
 /// # Errors
 /// [`Accept::MethodUnknown`]; [`ParseError::ParamInvalid`].
-pub fn check_method(
-    message: &Message,
-    revision: Revision,
-    transport: Transport,
-) -> Result<(), Accept> {
+pub fn check_method(message: &Message, revision: Revision, transport: Transport) -> Result<(), Accept> {
     let Some(method) = message.method() else {
         return Ok(());
     };
     // Modern clients cancel over HTTP by closing the stream (MCP 2026-07-28, basic/patterns/cancellation).
-    let elsewhere = revision.is_modern()
-        && transport == Transport::Http
-        && message.kind() == MessageKind::Notification;
+    let elsewhere = revision.is_modern() && transport == Transport::Http && message.kind() == MessageKind::Notification;
     if !method.allowed(revision, Direction::ClientToServer) || elsewhere {
         return Err(Accept::MethodUnknown);
     }

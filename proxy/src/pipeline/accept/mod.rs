@@ -6,7 +6,6 @@
 //! body) or `message.rs` (after).
 
 pub mod authority;
-pub mod framing;
 pub mod head;
 pub mod message;
 pub mod settings;

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::units::{ByteSize, Span};
 
 /// A revision of the Model Context Protocol.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum RevisionName {
     /// The first revision; Streamable HTTP and stdio.
     #[serde(rename = "2024-11-05")]
@@ -29,13 +27,8 @@ pub enum RevisionName {
 
 impl RevisionName {
     /// Every revision, oldest first.
-    pub const ALL: [Self; 5] = [
-        Self::V2024_11_05,
-        Self::V2025_03_26,
-        Self::V2025_06_18,
-        Self::V2025_11_25,
-        Self::V2026_07_28,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25, Self::V2026_07_28];
 
     /// The date that names the revision on the wire.
     pub fn as_str(self) -> &'static str {

@@ -79,37 +79,23 @@ pub fn find_session(
 ) -> Result<ActiveSession, Rejection> {
     let id = head::single(headers, SESSION_ID, rejection::Accept::MalformedHttp)?;
     let id = id.ok_or(rejection::Session::Missing)?;
-    let found = door
-        .sessions
-        .find(id.as_bytes(), principal, &route.path, unix_now())?;
-    Ok(ActiveSession {
-        state: found.state,
-        id: Some(id.clone()),
-    })
+    let found = door.sessions.find(id.as_bytes(), principal, &route.path, unix_now())?;
+    Ok(ActiveSession { state: found.state, id: Some(id.clone()) })
 }
 
 /// Admits one message. `session` is what the transport found: by header over HTTP, by connection on stdio.
 ///
 /// # Errors
 /// See the module.
-pub fn admit(
-    context: &Context,
-    mut accepted: Accepted,
-    session: Option<ActiveSession>,
-) -> Result<Admitted, Rejection> {
+pub fn admit(context: &Context, mut accepted: Accepted, session: Option<ActiveSession>) -> Result<Admitted, Rejection> {
     let caller = &context.caller;
     if let Some(session) = &session {
         accepted.revision = session.state.revision;
     }
     check_method(&accepted.message, accepted.revision, caller.transport)?;
     limit(&context.snapshot, &context.route, caller, &accepted)?;
-    if let (MessageKind::Response | MessageKind::ErrorResponse, Some(session)) =
-        (accepted.message.kind(), &session)
-    {
-        let expected = accepted
-            .message
-            .id()
-            .is_some_and(|id| session.state.take_answer(id));
+    if let (MessageKind::Response | MessageKind::ErrorResponse, Some(session)) = (accepted.message.kind(), &session) {
+        let expected = accepted.message.id().is_some_and(|id| session.state.take_answer(id));
         if !expected {
             return Err(rejection::Accept::ResponseUnexpected.into());
         }
@@ -117,22 +103,13 @@ pub fn admit(
     let owner = match (context.connection, &session) {
         (Some(connection), _) => Owner::Connection(connection),
         (None, Some(session)) => Owner::Session(session.state.key),
-        (None, None) if accepted.revision.is_modern() => {
-            Owner::Principal(*caller.principal.digest())
-        }
+        (None, None) if accepted.revision.is_modern() => Owner::Principal(*caller.principal.digest()),
         (None, None) => {
-            context
-                .door
-                .sessions
-                .check_room(&caller.principal, unix_now())?;
+            context.door.sessions.check_room(&caller.principal, unix_now())?;
             Owner::Session(random_key().ok_or(rejection::Session::LimitReached)?)
         }
     };
-    Ok(Admitted {
-        accepted,
-        session,
-        owner,
-    })
+    Ok(Admitted { accepted, session, owner })
 }
 
 /// 128 random bits, from which nothing about other sessions follows.
@@ -146,16 +123,8 @@ pub fn needs_session(accepted: &Accepted) -> bool {
     !accepted.revision.is_modern() && accepted.message.method() != Some(&Method::Initialize)
 }
 
-fn limit(
-    snapshot: &Snapshot,
-    route: &Route,
-    caller: &Caller,
-    accepted: &Accepted,
-) -> Result<(), Rejection> {
-    let called = accepted
-        .message
-        .name()
-        .filter(|_| accepted.message.method() == Some(&Method::ToolsCall));
+fn limit(snapshot: &Snapshot, route: &Route, caller: &Caller, accepted: &Accepted) -> Result<(), Rejection> {
+    let called = accepted.message.name().filter(|_| accepted.message.method() == Some(&Method::ToolsCall));
     // Made-up names share a bucket, so that they cannot be used to get around the limit or to fill the table.
     let known = |name: &&str| {
         let catalogue = snapshot.pdp.catalogue(route.server.name());
@@ -165,16 +134,8 @@ fn limit(
         principal: &caller.principal,
         tool: called.map(|name| Some(name).filter(known).unwrap_or("")),
         upstream: route.server.name(),
-        method: accepted
-            .message
-            .method()
-            .and_then(Method::known_name)
-            .unwrap_or(""),
+        method: accepted.message.method().and_then(Method::known_name).unwrap_or(""),
         client_address: caller.client,
     };
-    snapshot
-        .base
-        .rate_limiter
-        .check(&subject, Instant::now())
-        .map_err(Rejection::from)
+    snapshot.base.rate_limiter.check(&subject, Instant::now()).map_err(Rejection::from)
 }

@@ -25,14 +25,7 @@ pub async fn identify(
     route: &Route,
     headers: &HeaderMap,
 ) -> Result<Arc<Principal>, Authentication> {
-    let lines = headers
-        .get_all(header::AUTHORIZATION)
-        .iter()
-        .map(http::HeaderValue::as_bytes);
+    let lines = headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
     let now = u64::try_from(unix_s()).unwrap_or_default();
-    snapshot
-        .base
-        .authenticator
-        .authenticate(lines, &route.resource, now)
-        .await
+    snapshot.base.authenticator.authenticate(lines, &route.resource, now).await
 }

@@ -26,19 +26,8 @@ pub struct CredentialSource {
 
 impl CredentialSource {
     /// A credential in `header`, with `prefix` in front of the value.
-    pub fn new(
-        header: HeaderName,
-        prefix: &str,
-        reference: SecretReference,
-        base: PathBuf,
-    ) -> Self {
-        Self {
-            header,
-            prefix: prefix.into(),
-            reference,
-            base,
-            current: ArcSwapOption::empty(),
-        }
+    pub fn new(header: HeaderName, prefix: &str, reference: SecretReference, base: PathBuf) -> Self {
+        Self { header, prefix: prefix.into(), reference, base, current: ArcSwapOption::empty() }
     }
 
     /// The header line. A value with control characters, and a source that cannot be read, are a fault: nothing is sent
@@ -50,10 +39,7 @@ impl CredentialSource {
         if let Some(current) = &*self.current.load()
             && current.0.elapsed() < READ_EVERY
         {
-            return Ok(Credential {
-                name: self.header.clone(),
-                value: current.1.clone(),
-            });
+            return Ok(Credential { name: self.header.clone(), value: current.1.clone() });
         }
         let (reference, base) = (self.reference.clone(), self.base.clone());
         let secret = tokio::task::spawn_blocking(move || reference.resolve(&base))
@@ -65,11 +51,7 @@ impl CredentialSource {
         line.extend_from_slice(secret.expose().as_bytes());
         let mut value = HeaderValue::from_bytes(&line).map_err(|_| Fault::CredentialUnavailable)?;
         value.set_sensitive(true);
-        self.current
-            .store(Some(Arc::new((Instant::now(), value.clone()))));
-        Ok(Credential {
-            name: self.header.clone(),
-            value,
-        })
+        self.current.store(Some(Arc::new((Instant::now(), value.clone()))));
+        Ok(Credential { name: self.header.clone(), value })
     }
 }

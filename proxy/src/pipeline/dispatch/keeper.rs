@@ -39,10 +39,9 @@ pub async fn keep(door: Arc<Door>, server: Arc<Server>, limits: Arc<Limits>) {
                 let _ = tokio::time::timeout(LOOK_EVERY, server.stale.notified()).await;
             }
             failed => {
-                let error = failed.map_or(
-                    FetchError::Fault(crate::model::Fault::UpstreamTimeout),
-                    |result| result.err().unwrap_or(FetchError::Unusable),
-                );
+                let error = failed.map_or(FetchError::Fault(crate::model::Fault::UpstreamTimeout), |result| {
+                    result.err().unwrap_or(FetchError::Unusable)
+                });
                 tracing::warn!(upstream = %server.name(), %error, "the catalogue could not be fetched; trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(BACKOFF_MAX);
@@ -65,18 +64,13 @@ pub async fn fetch_within(
 ) -> Result<(), FetchError> {
     let own = OwnClient::within(server, limits, revision, session, owner);
     let fetched = tokio::time::timeout(LOOK_TIMEOUT, own.list()).await;
-    let catalogue =
-        fetched.map_err(|_| FetchError::Fault(crate::model::Fault::UpstreamTimeout))??;
+    let catalogue = fetched.map_err(|_| FetchError::Fault(crate::model::Fault::UpstreamTimeout))??;
     install(door, server, catalogue);
     Ok(())
 }
 
 fn install(door: &Door, server: &Server, catalogue: Arc<Catalogue>) {
-    let current = door
-        .snapshot()
-        .pdp
-        .catalogue(server.name())
-        .map(|known| *known.hash());
+    let current = door.snapshot().pdp.catalogue(server.name()).map(|known| *known.hash());
     if current == Some(*catalogue.hash()) {
         return;
     }

@@ -19,13 +19,13 @@ use doorward_message::{Method, Revision};
 use http::{HeaderName, HeaderValue};
 use tokio::sync::Notify;
 
+pub use self::upstream::{EventStream, Reply, ReplyBody};
 use self::{
     credential::CredentialSource,
-    upstream::{Outgoing, Reply, child::ChildUpstream, http::HttpUpstream},
+    upstream::{Outgoing, child::ChildUpstream, http::HttpUpstream},
 };
 use super::{
-    accept::message::PROTOCOL_VERSION, admit::admission::Caller, authorize::enforcement::Permitted,
-    observe::traces,
+    accept::message::PROTOCOL_VERSION, admit::admission::Caller, authorize::enforcement::Permitted, observe::traces,
 };
 use crate::model::{Fault, Principal, Rejection, rejection::Accept};
 
@@ -53,13 +53,7 @@ const LEGACY: u8 = 2;
 impl Server {
     /// A server that has not been spoken to yet.
     pub fn new(name: &str, upstream: Upstream, credential: Option<CredentialSource>) -> Self {
-        Self {
-            name: name.into(),
-            upstream,
-            credential,
-            eras: AtomicU8::new(0),
-            stale: Notify::new(),
-        }
+        Self { name: name.into(), upstream, credential, eras: AtomicU8::new(0), stale: Notify::new() }
     }
 
     /// The configured name, the id of its `Mcp::Server`.
@@ -82,9 +76,7 @@ impl Server {
     /// to `initialize` tells the client.
     fn check_era(&self, revision: Revision) -> Result<(), Rejection> {
         if revision.is_modern() && self.eras.load(Ordering::Relaxed) == LEGACY {
-            let legacy = Revision::ALL
-                .iter()
-                .filter(|revision| !revision.is_modern());
+            let legacy = Revision::ALL.iter().filter(|revision| !revision.is_modern());
             return Err(Accept::EraMismatch {
                 requested: revision.as_str().into(),
                 supported: legacy.map(|revision| revision.as_str()).collect(),
@@ -96,26 +88,16 @@ impl Server {
 
     /// The upstream's credential for this principal. Pools and children are keyed by what it is made from; today one
     /// configured value serves every principal.
-    async fn credential(
-        &self,
-        _principal: &Principal,
-    ) -> Result<Option<upstream::http::Credential>, Fault> {
+    async fn credential(&self, _principal: &Principal) -> Result<Option<upstream::http::Credential>, Fault> {
         match &self.credential {
             Some(source) => source.get().await.map(Some),
             None => Ok(None),
         }
     }
 
-    pub(super) async fn post(
-        &self,
-        outgoing: &Outgoing,
-        principal: &Principal,
-    ) -> Result<Reply, Fault> {
+    pub(super) async fn post(&self, outgoing: &Outgoing, principal: &Principal) -> Result<Reply, Fault> {
         match &self.upstream {
-            Upstream::Http(http) => {
-                http.post(outgoing, self.credential(principal).await?.as_ref())
-                    .await
-            }
+            Upstream::Http(http) => http.post(outgoing, self.credential(principal).await?.as_ref()).await,
             Upstream::Child(child) => child.post(outgoing).await,
         }
     }
@@ -132,12 +114,7 @@ impl Server {
     ) -> Result<Reply, Fault> {
         match &self.upstream {
             Upstream::Http(http) => {
-                http.open_stream(
-                    outgoing,
-                    last_event_id,
-                    self.credential(principal).await?.as_ref(),
-                )
-                .await
+                http.open_stream(outgoing, last_event_id, self.credential(principal).await?.as_ref()).await
             }
             Upstream::Child(child) => child.open_stream(outgoing).await,
         }
@@ -147,16 +124,9 @@ impl Server {
     ///
     /// # Errors
     /// A [`Fault`] of the upstream.
-    pub async fn end_session(
-        &self,
-        outgoing: &Outgoing,
-        principal: &Principal,
-    ) -> Result<u16, Fault> {
+    pub async fn end_session(&self, outgoing: &Outgoing, principal: &Principal) -> Result<u16, Fault> {
         match &self.upstream {
-            Upstream::Http(http) => {
-                http.end_session(outgoing, self.credential(principal).await?.as_ref())
-                    .await
-            }
+            Upstream::Http(http) => http.end_session(outgoing, self.credential(principal).await?.as_ref()).await,
             Upstream::Child(child) => child.end_session(outgoing).await,
         }
     }
@@ -188,9 +158,7 @@ pub async fn forward(
     trace: Option<traces::Outgoing>,
 ) -> Result<Reply, DispatchError> {
     let accepted = permitted.admitted().accepted();
-    server
-        .check_era(accepted.revision)
-        .map_err(DispatchError::Rejection)?;
+    server.check_era(accepted.revision).map_err(DispatchError::Rejection)?;
     let session = permitted.admitted().session();
     let mirrored = match session {
         Some(session) => vec![version_header(session.state.revision)],
@@ -210,10 +178,7 @@ pub async fn forward(
 
 /// The version header of a legacy session.
 pub fn version_header(revision: Revision) -> (HeaderName, HeaderValue) {
-    (
-        HeaderName::from_static(PROTOCOL_VERSION),
-        HeaderValue::from_static(revision.as_str()),
-    )
+    (HeaderName::from_static(PROTOCOL_VERSION), HeaderValue::from_static(revision.as_str()))
 }
 
 /// Whether asking twice does no harm.
@@ -242,11 +207,6 @@ fn trace_headers(trace: Option<traces::Outgoing>) -> Vec<(HeaderName, HeaderValu
     ];
     lines
         .into_iter()
-        .filter_map(|(name, value)| {
-            Some((
-                HeaderName::from_static(name),
-                HeaderValue::try_from(value?).ok()?,
-            ))
-        })
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value?).ok()?)))
         .collect()
 }

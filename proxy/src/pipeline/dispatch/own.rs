@@ -28,7 +28,7 @@ const PAGES_MAX: usize = 64;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// A way to speak to an upstream in our own name.
-pub struct OwnClient<'a> {
+pub(super) struct OwnClient<'a> {
     server: &'a Server,
     limits: &'a Limits,
     principal: Principal,
@@ -53,44 +53,26 @@ pub enum FetchError {
 
 impl<'a> OwnClient<'a> {
     /// Within somebody's session or process.
-    pub fn within(
+    pub(super) fn within(
         server: &'a Server,
         limits: &'a Limits,
         revision: Revision,
         session: Option<HeaderValue>,
         owner: Owner,
     ) -> Self {
-        Self {
-            server,
-            limits,
-            principal: Principal::anonymous(),
-            revision,
-            session,
-            owner,
-        }
+        Self { server, limits, principal: Principal::anonymous(), revision, session, owner }
     }
 
     /// Finds the upstream's era, opens a session of its own where that is needed, lists the tools and ends it again.
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn probe(
-        server: &'a Server,
-        limits: &'a Limits,
-    ) -> Result<Arc<Catalogue>, FetchError> {
-        let mut own = Self::within(
-            server,
-            limits,
-            Revision::V2026_07_28,
-            None,
-            Owner::Connection(0),
-        );
+    pub(super) async fn probe(server: &'a Server, limits: &'a Limits) -> Result<Arc<Catalogue>, FetchError> {
+        let mut own = Self::within(server, limits, Revision::V2026_07_28, None, Owner::Connection(0));
         match own.request(&Method::ServerDiscover, "{}").await {
             Ok(discovered) => {
-                let legacy = discovered
-                    .result()
-                    .and_then(|result| result.get("supportedVersions"))
-                    .is_some_and(|versions| {
+                let legacy =
+                    discovered.result().and_then(|result| result.get("supportedVersions")).is_some_and(|versions| {
                         versions.elements().any(|version| {
                             version
                                 .as_str()
@@ -116,16 +98,11 @@ impl<'a> OwnClient<'a> {
         let (reply, id) = self.send(&Method::Initialize, &params).await?;
         self.session = reply.session.clone();
         let initialized = self.answer(reply, &id).await?;
-        let version = initialized
-            .result()
-            .and_then(|result| result.get("protocolVersion"));
-        let version = version
-            .and_then(|version| version.as_str())
-            .and_then(|name| Revision::parse(&name));
+        let version = initialized.result().and_then(|result| result.get("protocolVersion"));
+        let version = version.and_then(|version| version.as_str()).and_then(|name| Revision::parse(&name));
         self.revision = version.ok_or(FetchError::Unusable)?;
         self.server.saw_eras(false, true);
-        let notification =
-            Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let notification = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         let outgoing = self.outgoing(notification, &Method::NotificationsInitialized);
         self.server.post(&outgoing, &self.principal).await?;
         let catalogue = self.list_where_offered(&initialized).await;
@@ -139,17 +116,9 @@ impl<'a> OwnClient<'a> {
         catalogue
     }
 
-    async fn list_where_offered(
-        &self,
-        introduction: &Message,
-    ) -> Result<Arc<Catalogue>, FetchError> {
-        let capabilities = introduction
-            .result()
-            .and_then(|result| result.get("capabilities"));
-        if capabilities
-            .and_then(|capabilities| capabilities.get("tools"))
-            .is_none()
-        {
+    async fn list_where_offered(&self, introduction: &Message) -> Result<Arc<Catalogue>, FetchError> {
+        let capabilities = introduction.result().and_then(|result| result.get("capabilities"));
+        if capabilities.and_then(|capabilities| capabilities.get("tools")).is_none() {
             return Ok(Arc::new(CatalogueBuilder::default().build()));
         }
         self.list().await
@@ -159,7 +128,7 @@ impl<'a> OwnClient<'a> {
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn list(&self) -> Result<Arc<Catalogue>, FetchError> {
+    pub(super) async fn list(&self) -> Result<Arc<Catalogue>, FetchError> {
         let mut builder = CatalogueBuilder::default();
         let mut params = "{}".to_owned();
         for _ in 0..PAGES_MAX {
@@ -181,16 +150,8 @@ impl<'a> OwnClient<'a> {
 
     async fn send(&self, method: &Method, params: &str) -> Result<(Reply, Id), FetchError> {
         let id = Id::String(format!("doorward-{}", NEXT_ID.fetch_add(1, Ordering::Relaxed)).into());
-        let params = if self.revision.is_modern() {
-            with_meta(params, self.revision)
-        } else {
-            params.to_owned()
-        };
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":{},"method":"{}","params":{params}}}"#,
-            id.raw(),
-            method.as_str()
-        );
+        let params = if self.revision.is_modern() { with_meta(params, self.revision) } else { params.to_owned() };
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{},"method":"{}","params":{params}}}"#, id.raw(), method.as_str());
         let outgoing = self.outgoing(Bytes::from(body), method);
         let reply = self.server.post(&outgoing, &self.principal).await?;
         Ok((reply, id))
@@ -202,10 +163,7 @@ impl<'a> OwnClient<'a> {
             mirrored.push(version_header(self.revision));
         }
         if let (true, Some(name)) = (self.revision.is_modern(), method.known_name()) {
-            mirrored.push((
-                HeaderName::from_static("mcp-method"),
-                HeaderValue::from_static(name),
-            ));
+            mirrored.push((HeaderName::from_static("mcp-method"), HeaderValue::from_static(name)));
         }
         Outgoing {
             body,

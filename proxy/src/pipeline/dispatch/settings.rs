@@ -93,11 +93,9 @@ pub struct EnvironmentSettings {
 impl Default for EnvironmentSettings {
     fn default() -> Self {
         Self {
-            allow: [
-                "HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
+            allow: ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER"]
+                .map(str::to_owned)
+                .to_vec(),
             values: BTreeMap::new(),
             secrets: BTreeMap::new(),
         }

@@ -40,30 +40,12 @@ pub fn filter(
 
 fn may_list(method: &Method, id: &str, decider: &dyn Decider) -> bool {
     let ask = match method {
-        Method::ToolsList => Ask::CallTool {
-            name: id,
-            arguments: Arguments::Unknown,
-        },
-        Method::PromptsList => Ask::GetPrompt {
-            name: id,
-            arguments: Arguments::Unknown,
-        },
-        Method::ResourcesList => Ask::Resource {
-            method: &Method::ResourcesRead,
-            uri: id,
-        },
-        Method::ResourcesTemplatesList => Ask::Template {
-            method: &Method::ResourcesRead,
-            uri_template: id,
-        },
-        Method::SkillsList => Ask::Resource {
-            method: &Method::SkillsGet,
-            uri: id,
-        },
-        Method::TasksList => Ask::Task {
-            method: &Method::TasksGet,
-            id: Some(id),
-        },
+        Method::ToolsList => Ask::CallTool { name: id, arguments: Arguments::Unknown },
+        Method::PromptsList => Ask::GetPrompt { name: id, arguments: Arguments::Unknown },
+        Method::ResourcesList => Ask::Resource { method: &Method::ResourcesRead, uri: id },
+        Method::ResourcesTemplatesList => Ask::Template { method: &Method::ResourcesRead, uri_template: id },
+        Method::SkillsList => Ask::Resource { method: &Method::SkillsGet, uri: id },
+        Method::TasksList => Ask::Task { method: &Method::TasksGet, id: Some(id) },
         _ => return false,
     };
     decider.may_list(&ask)

@@ -22,7 +22,7 @@ pub use self::{
 };
 use crate::{
     model::Fault,
-    pipeline::dispatch::upstream::{Reply, ReplyBody},
+    pipeline::dispatch::{Reply, ReplyBody},
 };
 
 /// An answer that may go down.
@@ -82,15 +82,7 @@ pub async fn apply(reply: Reply, mut screen: Screen) -> Result<SafeReply, Fault>
 /// server's era by them (MCP 2026-07-28, basic/versioning).
 async fn message(status: u16, bytes: Bytes, screen: &mut Screen) -> Result<SafeBody, Fault> {
     match screen.message(bytes).await? {
-        Screened::Pass {
-            bytes,
-            is_error,
-            last: true,
-        } => Ok(SafeBody::Message {
-            status,
-            bytes,
-            is_error,
-        }),
+        Screened::Pass { bytes, is_error, last: true } => Ok(SafeBody::Message { status, bytes, is_error }),
         Screened::Pass { .. } | Screened::Drop(_) if status >= 400 => Ok(SafeBody::Status(status)),
         Screened::Pass { .. } | Screened::Drop(_) => Err(Fault::UpstreamInvalid),
     }

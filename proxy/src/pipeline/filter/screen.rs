@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use doorward_message::{
-    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, parse_incoming,
-    splice::Splice,
+    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, parse_incoming, splice::Splice,
 };
 
 use super::{listing, masking::Masking, server_request};
@@ -63,14 +62,7 @@ impl Screen {
         limits: Arc<Limits>,
         tally: Arc<dyn Tally>,
     ) -> Self {
-        Self {
-            expected,
-            decider,
-            masking,
-            limits,
-            tally,
-            answered: false,
-        }
+        Self { expected, decider, masking, limits, tally, answered: false }
     }
 
     /// What the exchange expects.
@@ -120,18 +112,10 @@ impl Screen {
         }
         let filtered = self.result(&message)?;
         let is_error = message.kind() == MessageKind::ErrorResponse
-            || message
-                .result()
-                .and_then(|result| result.get("isError"))
-                .and_then(|flag| flag.as_bool())
-                == Some(true);
+            || message.result().and_then(|result| result.get("isError")).and_then(|flag| flag.as_bool()) == Some(true);
         let bytes = self.mask(filtered).await?;
         self.answered = true;
-        Ok(Screened::Pass {
-            bytes,
-            last: true,
-            is_error,
-        })
+        Ok(Screened::Pass { bytes, last: true, is_error })
     }
 
     /// Filters lists, checks what an `input_required` result asks for, and keeps caches of other callers away.
@@ -146,20 +130,18 @@ impl Screen {
                 if !method.may_require_input() {
                     return Err(Fault::UpstreamInvalid);
                 }
-                server_request::check_inputs(result, &self.expected, &*self.decider).map_err(
-                    |reason| {
-                        self.tally.dropped(reason);
-                        Fault::UpstreamInvalid
-                    },
-                )?;
-            }
-            if let Some(scope) = result.get("cacheScope") {
-                splice = splice.replace(scope.span(), br#""private""#);
+                server_request::check_inputs(result, &self.expected, &*self.decider).map_err(|reason| {
+                    self.tally.dropped(reason);
+                    Fault::UpstreamInvalid
+                })?;
             }
         }
+        // What was filtered or masked for one caller must not be shown to another, whatever the era.
+        if let Some(scope) = result.get("cacheScope") {
+            splice = splice.replace(scope.span(), br#""private""#);
+        }
         if method.is_list() {
-            splice = listing::filter(splice, result, method, &*self.decider)
-                .map_err(|_| Fault::UpstreamInvalid)?;
+            splice = listing::filter(splice, result, method, &*self.decider).map_err(|_| Fault::UpstreamInvalid)?;
         }
         splice.finish().map_err(|_| Fault::Internal)
     }
@@ -168,34 +150,21 @@ impl Screen {
         let (Some(id), Some(method)) = (message.id(), message.method()) else {
             return Ok(Screened::Drop(Dropped::Malformed));
         };
-        let Some(session) = self
-            .expected
-            .session
-            .clone()
-            .filter(|_| !self.expected.revision.is_modern())
-        else {
+        let Some(session) = self.expected.session.clone().filter(|_| !self.expected.revision.is_modern()) else {
             return Ok(Screened::Drop(Dropped::UnaskedRequest));
         };
         if !method.allowed(self.expected.revision, Direction::ServerToClient) {
             return Ok(Screened::Drop(Dropped::UnaskedRequest));
         }
-        if let Err(reason) = server_request::check(
-            method,
-            message.params(),
-            self.expected.capabilities,
-            &*self.decider,
-        ) {
+        if let Err(reason) = server_request::check(method, message.params(), self.expected.capabilities, &*self.decider)
+        {
             return Ok(Screened::Drop(reason));
         }
         let bytes = self.mask(message.bytes().clone()).await?;
         if !session.expect_answer(id) {
             return Ok(Screened::Drop(Dropped::TableFull));
         }
-        Ok(Screened::Pass {
-            bytes,
-            last: false,
-            is_error: false,
-        })
+        Ok(Screened::Pass { bytes, last: false, is_error: false })
     }
 
     async fn notification(&mut self, message: Message) -> Result<Screened, Fault> {
@@ -217,22 +186,15 @@ impl Screen {
             self.tally.list_changed();
         }
         let bytes = self.mask(message.bytes().clone()).await?;
-        Ok(Screened::Pass {
-            bytes,
-            last: false,
-            is_error: false,
-        })
+        Ok(Screened::Pass { bytes, last: false, is_error: false })
     }
 
     fn unwanted(&self, method: &Method, message: &Message) -> Option<Dropped> {
         let modern = self.expected.revision.is_modern();
         match method {
             Method::NotificationsProgress => {
-                let token = message
-                    .params()
-                    .and_then(|params| params.get("progressToken"));
-                let own =
-                    token.map(|token| token.raw_str()) == self.expected.progress_token.as_deref();
+                let token = message.params().and_then(|params| params.get("progressToken"));
+                let own = token.map(|token| token.raw_str()) == self.expected.progress_token.as_deref();
                 // A legacy GET stream carries the whole session's notifications.
                 let open = self.expected.method.is_none() && !modern;
                 (!own && !open).then_some(Dropped::UnaskedNotification)
@@ -242,17 +204,11 @@ impl Screen {
             }
             Method::NotificationsResourcesUpdated => {
                 let uri = message.uri()?;
-                let ask = Ask::Resource {
-                    method: &Method::ResourcesSubscribe,
-                    uri,
-                };
+                let ask = Ask::Resource { method: &Method::ResourcesSubscribe, uri };
                 (!self.decider.decide(&ask).is_allow()).then_some(Dropped::ForbiddenNotification)
             }
             Method::NotificationsTasks | Method::NotificationsTasksStatus => {
-                let ask = Ask::Task {
-                    method: &Method::TasksGet,
-                    id: message.task_id(),
-                };
+                let ask = Ask::Task { method: &Method::TasksGet, id: message.task_id() };
                 (!self.decider.decide(&ask).is_allow()).then_some(Dropped::ForbiddenNotification)
             }
             _ => None,
@@ -264,11 +220,7 @@ impl Screen {
             return Ok(bytes);
         }
         let json = Json::parse(bytes, &self.limits).map_err(|_| Fault::Internal)?;
-        let masked = self
-            .masking
-            .apply(&json)
-            .await
-            .map_err(|_| Fault::UpstreamInvalid)?;
+        let masked = self.masking.apply(&json).await.map_err(|_| Fault::UpstreamInvalid)?;
         for (detector, count) in &masked.redactions {
             self.tally.redacted(detector, *count);
         }

@@ -27,7 +27,7 @@ const SECRET_WORDS: [&str; 10] = [
 ///
 /// # Errors
 /// Why it must be dropped.
-pub fn check(
+pub(super) fn check(
     method: &Method,
     params: Option<Value<'_>>,
     client: ClientCapabilities,
@@ -35,58 +35,36 @@ pub fn check(
 ) -> Result<(), Dropped> {
     match method {
         Method::Ping => return Ok(()),
-        Method::SamplingCreateMessage => {
-            declared(client.sampling && sampling_tools(params, client))?
-        }
+        Method::SamplingCreateMessage => declared(client.sampling && sampling_tools(params, client))?,
         Method::RootsList => declared(client.roots)?,
         Method::ElicitationCreate => elicitation(params, client)?,
         // The client as receiver of tasks (2025-11-25): only where it has taken a task, which nothing here lets it do.
         _ => return Err(Dropped::UnaskedRequest),
     }
-    if decider.decide(&Ask::ServerRequest { method }).is_allow() {
-        Ok(())
-    } else {
-        Err(Dropped::ForbiddenRequest)
-    }
+    if decider.decide(&Ask::ServerRequest { method }).is_allow() { Ok(()) } else { Err(Dropped::ForbiddenRequest) }
 }
 
 /// Checks every entry of `inputRequests`.
 ///
 /// # Errors
 /// Why the result must be withheld.
-pub fn check_inputs(
-    result: Value<'_>,
-    expected: &Expected,
-    decider: &dyn Decider,
-) -> Result<(), Dropped> {
+pub(super) fn check_inputs(result: Value<'_>, expected: &Expected, decider: &dyn Decider) -> Result<(), Dropped> {
     let Some(requests) = result.get("inputRequests") else {
         return Ok(());
     };
     for (_, request) in requests.members() {
-        let method = request
-            .get("method")
-            .and_then(|method| method.as_str())
-            .ok_or(Dropped::Malformed)?;
+        let method = request.get("method").and_then(|method| method.as_str()).ok_or(Dropped::Malformed)?;
         let method = Method::parse(&method);
         if !method.allowed_in_input_requests(expected.revision) {
             return Err(Dropped::UnaskedRequest);
         }
-        check(
-            &method,
-            request.get("params"),
-            expected.capabilities,
-            decider,
-        )?;
+        check(&method, request.get("params"), expected.capabilities, decider)?;
     }
     Ok(())
 }
 
 fn declared(capable: bool) -> Result<(), Dropped> {
-    if capable {
-        Ok(())
-    } else {
-        Err(Dropped::UnaskedRequest)
-    }
+    if capable { Ok(()) } else { Err(Dropped::UnaskedRequest) }
 }
 
 fn sampling_tools(params: Option<Value<'_>>, client: ClientCapabilities) -> bool {
@@ -101,18 +79,10 @@ fn elicitation(params: Option<Value<'_>>, client: ClientCapabilities) -> Result<
     match mode.as_deref() {
         Some("url") => {
             declared(client.elicitation_url)?;
-            let url = params
-                .get("url")
-                .and_then(|url| url.as_str())
-                .ok_or(Dropped::Malformed)?;
+            let url = params.get("url").and_then(|url| url.as_str()).ok_or(Dropped::Malformed)?;
             let url = url::Url::parse(&url).map_err(|_| Dropped::ForbiddenRequest)?;
-            let plain =
-                url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-            if plain {
-                Ok(())
-            } else {
-                Err(Dropped::ForbiddenRequest)
-            }
+            let plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
+            if plain { Ok(()) } else { Err(Dropped::ForbiddenRequest) }
         }
         None | Some("form") => {
             declared(client.elicitation_form)?;
@@ -133,9 +103,7 @@ fn form(schema: Option<Value<'_>>) -> Result<(), Dropped> {
     for (name, property) in properties.members() {
         let title = property.get("title").and_then(|title| title.as_str());
         let format = property.get("format").and_then(|format| format.as_str());
-        if asks_secret(&name)
-            || title.is_some_and(|title| asks_secret(&title))
-            || format.as_deref() == Some("password")
+        if asks_secret(&name) || title.is_some_and(|title| asks_secret(&title)) || format.as_deref() == Some("password")
         {
             return Err(Dropped::ForbiddenRequest);
         }

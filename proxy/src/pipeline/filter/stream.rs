@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use doorward_message::sse::{self, Event};
 
 use super::{Screen, Screened};
-use crate::{model::Fault, pipeline::dispatch::upstream::EventStream};
+use crate::{model::Fault, pipeline::dispatch::EventStream};
 
 /// How long the upstream may take to end its stream after the answer.
 const AFTER_ANSWER: Duration = Duration::from_secs(1);
@@ -32,17 +32,12 @@ pub struct SafeStream {
     ending: Option<Ending>,
     answered_at: Option<Instant>,
     has_ids: bool,
+    framed: bool,
 }
 
 impl SafeStream {
     pub(super) fn new(events: EventStream, screen: Screen) -> Self {
-        Self {
-            events,
-            screen,
-            ending: None,
-            answered_at: None,
-            has_ids: false,
-        }
+        Self { events, screen, ending: None, answered_at: None, has_ids: false, framed: true }
     }
 
     /// The next event in its wire form; `None` at the end, when [`SafeStream::ending`] says how. Cancel safe.
@@ -53,15 +48,12 @@ impl SafeStream {
         loop {
             let event = match self.answered_at {
                 None => self.events.next().await,
-                Some(at) => match tokio::time::timeout(
-                    AFTER_ANSWER.saturating_sub(at.elapsed()),
-                    self.events.next(),
-                )
-                .await
-                {
-                    Ok(event) => event,
-                    Err(_) => Ok(None),
-                },
+                Some(at) => {
+                    match tokio::time::timeout(AFTER_ANSWER.saturating_sub(at.elapsed()), self.events.next()).await {
+                        Ok(event) => event,
+                        Err(_) => Ok(None),
+                    }
+                }
             };
             match event {
                 Ok(Some(event)) => {
@@ -74,6 +66,13 @@ impl SafeStream {
                 Err(fault) => return self.broken(fault),
             }
         }
+    }
+
+    /// Gives bare messages instead of events, for stdio.
+    #[must_use]
+    pub fn unframed(mut self) -> Self {
+        self.framed = false;
+        self
     }
 
     /// How the stream ended, as far as it has.
@@ -95,12 +94,7 @@ impl SafeStream {
             let Some(data) = event.data.filter(|data| !data.is_empty()) else {
                 continue;
             };
-            if let Screened::Pass {
-                bytes,
-                last: true,
-                is_error,
-            } = self.screen.message(data).await?
-            {
+            if let Screened::Pass { bytes, last: true, is_error } = self.screen.message(data).await? {
                 return Ok((bytes, is_error));
             }
         }
@@ -114,20 +108,16 @@ impl SafeStream {
         let retry_ms = event.retry_ms.filter(|_| !modern);
         self.has_ids |= id.is_some();
         let Some(data) = event.data.filter(|data| !data.is_empty()) else {
-            let priming = id.is_some() || retry_ms.is_some();
+            let priming = self.framed && (id.is_some() || retry_ms.is_some());
             return Ok(priming.then(|| frame(id, retry_ms, Bytes::new())));
         };
         match self.screen.message(data).await {
-            Ok(Screened::Pass {
-                bytes,
-                last,
-                is_error,
-            }) => {
+            Ok(Screened::Pass { bytes, last, is_error }) => {
                 if last {
                     self.ending = Some(Ending::Answered { is_error });
                     self.answered_at = Some(Instant::now());
                 }
-                Ok(Some(frame(id, retry_ms, bytes)))
+                Ok(Some(if self.framed { frame(id, retry_ms, bytes) } else { bytes }))
             }
             Ok(Screened::Drop(_)) => Ok(None),
             Err(fault) => self.broken(fault),
@@ -152,12 +142,7 @@ impl SafeStream {
 /// One event in its wire form. The id is the upstream's and was read from one line, so it can be written as one.
 pub fn frame(id: Option<String>, retry_ms: Option<u64>, data: Bytes) -> Bytes {
     let mut out = BytesMut::with_capacity(data.len() + 64);
-    let mut event = Event {
-        id,
-        retry_ms,
-        data: Some(data),
-        ..Event::default()
-    };
+    let mut event = Event { id, retry_ms, data: Some(data), ..Event::default() };
     if sse::write_event(&mut out, &event).is_err() {
         event.id = None;
         let _ = sse::write_event(&mut out, &event);

@@ -29,8 +29,7 @@ use super::{
 /// The environment variable that goes before `observe.log.level`.
 pub const ENVIRONMENT: &str = "DOORWARD_LOG";
 /// What is logged where nothing is said: our own work, and of the proxy library only what went wrong.
-const DEFAULT_FILTER: &str =
-    "info,pingora=warn,pingora_core=warn,pingora_pool=warn,hyper=warn,reqwest=warn,h2=warn";
+const DEFAULT_FILTER: &str = "info,pingora=warn,pingora_core=warn,pingora_pool=warn,hyper=warn,reqwest=warn,h2=warn";
 /// Characters of one value that are kept.
 const VALUE_CHARS_MAX: usize = 4096;
 
@@ -50,16 +49,11 @@ pub enum LogError {
 /// # Errors
 /// See [`LogError`].
 pub fn init(settings: &LogSettings) -> Result<(), LogError> {
-    let from_environment = std::env::var(ENVIRONMENT)
-        .ok()
-        .filter(|text| !text.is_empty());
+    let from_environment = std::env::var(ENVIRONMENT).ok().filter(|text| !text.is_empty());
     let directives = from_environment.as_deref().or(settings.level.as_deref());
     let filter = EnvFilter::builder().parse(directives.unwrap_or(DEFAULT_FILTER))?;
     let coloured = std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal();
-    let line = Line {
-        format: settings.format,
-        coloured,
-    };
+    let line = Line { format: settings.format, coloured };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .event_format(line)
@@ -108,19 +102,11 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut values = Values::default();
         event.record(&mut values);
         let metadata = event.metadata();
-        let target = values
-            .target
-            .take()
-            .unwrap_or_else(|| metadata.target().to_owned());
+        let target = values.target.take().unwrap_or_else(|| metadata.target().to_owned());
         let mut out = String::with_capacity(128);
         match self.format {
             LogFormat::Text => self.text(&mut out, *metadata.level(), &target, &values),
@@ -163,18 +149,10 @@ impl Line {
 fn json(out: &mut String, level: Level, target: &str, values: &Values) {
     out.push_str("{\"time\":\"");
     clock::push_rfc3339(out, clock::now_unix_ms());
-    let _ = write!(
-        out,
-        "\",\"level\":\"{}\",\"target\":",
-        level.as_str().to_ascii_lowercase()
-    );
+    let _ = write!(out, "\",\"level\":\"{}\",\"target\":", level.as_str().to_ascii_lowercase());
     push_string(out, target, Form::Line);
     out.push_str(",\"message\":");
-    push_string(
-        out,
-        text::limited(&values.message, VALUE_CHARS_MAX),
-        Form::Line,
-    );
+    push_string(out, text::limited(&values.message, VALUE_CHARS_MAX), Form::Line);
     for (name, value) in &values.fields {
         out.push(',');
         // Our own members keep their names.
@@ -232,10 +210,7 @@ mod tests {
             assert!(!line.contains('\u{1b}') && line.is_ascii(), "{line}");
         }
         let line = logged(LogFormat::Text, false);
-        assert!(
-            line.contains(r#" tool="x\n2026 ERROR forged\u001b[31m\u202e" time=now count=3"#),
-            "{line}"
-        );
+        assert!(line.contains(r#" tool="x\n2026 ERROR forged\u001b[31m\u202e" time=now count=3"#), "{line}");
     }
 
     #[test]

@@ -30,8 +30,8 @@ use std::{
 };
 
 use audit::{
-    ArgumentsDigest, AuditWriter, DecisionRecord, DigestKey, Lifecycle, OpenError, OutcomeRecord,
-    Record, RefusalRecord, WriterHandle, WriterOptions,
+    ArgumentsDigest, AuditWriter, DecisionRecord, DigestKey, Lifecycle, OpenError, OutcomeRecord, Record,
+    RefusalRecord, WriterHandle, WriterOptions,
 };
 use metrics::{Metric, Metrics, Points, Unit};
 pub use otlp::ClientError;
@@ -143,30 +143,15 @@ impl Observer {
             }
             None => Tracer::disabled(Arc::clone(&metrics)),
         };
-        let inner = Inner {
-            tracer,
-            audit,
-            metrics,
-        };
-        Ok((
-            Self {
-                inner: Arc::new(inner),
-            },
-            handle,
-        ))
+        let inner = Inner { tracer, audit, metrics };
+        Ok((Self { inner: Arc::new(inner) }, handle))
     }
 
     /// Counts, but records nothing: for tests and commands without traffic.
     pub fn unrecorded() -> Self {
         let metrics = Arc::<Metrics>::default();
         let tracer = Tracer::disabled(Arc::clone(&metrics));
-        Self {
-            inner: Arc::new(Inner {
-                tracer,
-                audit: None,
-                metrics,
-            }),
-        }
+        Self { inner: Arc::new(Inner { tracer, audit: None, metrics }) }
     }
 
     /// The tracer.
@@ -214,14 +199,11 @@ impl Observer {
             writer.keep(Record::Decision(record));
             return Ok(());
         }
-        writer
-            .keep_before(Record::Decision(record))
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "a call was refused because it could not be recorded");
-                metrics.refused(Fault::AuditUnavailable.public().code);
-                Fault::AuditUnavailable
-            })
+        writer.keep_before(Record::Decision(record)).await.map_err(|error| {
+            tracing::error!(%error, "a call was refused because it could not be recorded");
+            metrics.refused(Fault::AuditUnavailable.public().code);
+            Fault::AuditUnavailable
+        })
     }
 
     /// Records how an allowed message ended, and counts its fault where there was one.
@@ -243,10 +225,7 @@ impl Observer {
         match &event {
             Lifecycle::Snapshot { .. } => self.inner.metrics.reloaded(true),
             Lifecycle::ReloadRefused { .. } => self.inner.metrics.reloaded(false),
-            Lifecycle::Start { .. }
-            | Lifecycle::Stop
-            | Lifecycle::Reopen
-            | Lifecycle::Lost { .. } => return,
+            Lifecycle::Start { .. } | Lifecycle::Stop | Lifecycle::Reopen | Lifecycle::Lost { .. } => return,
         }
         self.keep(Record::Lifecycle(event));
     }
@@ -271,10 +250,7 @@ fn digest_key(settings: &AuditSettings) -> Result<DigestKey, StartError> {
     };
     let secret = std::fs::read(path)
         .map(zeroize::Zeroizing::new)
-        .map_err(|source| StartError::DigestKeyUnreadable {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| StartError::DigestKeyUnreadable { path: path.clone(), source })?;
     DigestKey::new(&secret).ok_or_else(|| StartError::DigestKeyTooShort { path: path.clone() })
 }
 
@@ -284,14 +260,7 @@ fn audit_metrics(writer: &AuditWriter, out: &mut Vec<Metric>) {
     let reason = |reason: &str| vec![("reason", reason.to_owned())];
     #[expect(clippy::cast_precision_loss, reason = "queues are small")]
     let usage = counts.queued.load(Ordering::Relaxed) as f64 / writer.capacity() as f64;
-    let mut add = |name, unit, help, points| {
-        out.push(Metric {
-            name,
-            unit,
-            help,
-            points,
-        })
-    };
+    let mut add = |name, unit, help, points| out.push(Metric { name, unit, help, points });
     add(
         names::metric::AUDIT_RECORDS,
         Unit::Count("{record}"),

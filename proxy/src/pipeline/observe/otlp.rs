@@ -17,9 +17,8 @@ use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value},
     metrics::v1::{
-        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric as OtlpMetric,
-        NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
-        number_data_point::Value as Number,
+        AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric as OtlpMetric, NumberDataPoint,
+        ResourceMetrics, ScopeMetrics, Sum, metric::Data, number_data_point::Value as Number,
     },
     resource::v1::Resource,
     trace::v1::{
@@ -86,10 +85,7 @@ impl Exporter {
             stopping.clone(),
         );
         let of_spans = export_spans(sender("traces"), resource, spans, stopping);
-        Ok(Self {
-            stop,
-            tasks: [tokio::spawn(of_metrics), tokio::spawn(of_spans)],
-        })
+        Ok(Self { stop, tasks: [tokio::spawn(of_metrics), tokio::spawn(of_spans)] })
     }
 
     /// Sends once more what there is, each within the export's time-out, and ends.
@@ -114,10 +110,7 @@ struct Sender {
 impl Sender {
     /// Sends one message with so many items.
     async fn send(&mut self, body: Vec<u8>, items: u64) {
-        let request = self
-            .client
-            .post(&self.url)
-            .header("content-type", "application/x-protobuf");
+        let request = self.client.post(&self.url).header("content-type", "application/x-protobuf");
         let sent = match request.body(body).send().await {
             Ok(answer) => answer.error_for_status().map(|_| ()),
             Err(error) => Err(error),
@@ -129,8 +122,7 @@ impl Sender {
             }
             Ok(()) => {}
             Err(error) => {
-                self.metrics
-                    .telemetry_dropped(self.signal, "export_failed", items);
+                self.metrics.telemetry_dropped(self.signal, "export_failed", items);
                 if !self.away {
                     self.away = true;
                     tracing::warn!(signal = self.signal, %error, "the OTLP collector does not take our data; it is dropped");
@@ -179,12 +171,7 @@ async fn export_spans(
                 break;
             }
             let (items, full) = (batch.len() as u64, batch.len() == SPANS_MAX);
-            sender
-                .send(
-                    spans_message(&batch, resource.clone()).encode_to_vec(),
-                    items,
-                )
-                .await;
+            sender.send(spans_message(&batch, resource.clone()).encode_to_vec(), items).await;
             if !full || (last && sender.away) {
                 break;
             }
@@ -198,9 +185,7 @@ async fn export_spans(
 fn text(key: &str, value: impl Into<String>) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
-        value: Some(AnyValue {
-            value: Some(Value::StringValue(value.into())),
-        }),
+        value: Some(AnyValue { value: Some(Value::StringValue(value.into())) }),
         ..KeyValue::default()
     }
 }
@@ -233,27 +218,18 @@ pub(super) fn metrics_message(
     started_unix_ns: u64,
 ) -> ExportMetricsServiceRequest {
     let times = (started_unix_ns, clock::now_unix_ns());
-    let metrics = metrics
-        .into_iter()
-        .map(|metric| otlp_metric(metric, times))
-        .collect();
+    let metrics = metrics.into_iter().map(|metric| otlp_metric(metric, times)).collect();
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics {
             resource: Some(resource),
-            scope_metrics: vec![ScopeMetrics {
-                scope: Some(scope()),
-                metrics,
-                ..ScopeMetrics::default()
-            }],
+            scope_metrics: vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }],
             ..ResourceMetrics::default()
         }],
     }
 }
 
 fn labels(set: LabelSet) -> Vec<KeyValue> {
-    set.into_iter()
-        .map(|(key, value)| text(key, value))
-        .collect()
+    set.into_iter().map(|(key, value)| text(key, value)).collect()
 }
 
 fn number((start, now): (u64, u64), set: LabelSet, value: Number) -> NumberDataPoint {
@@ -271,34 +247,18 @@ fn otlp_metric(metric: Metric, times: (u64, u64)) -> OtlpMetric {
     let data = match metric.points {
         Points::Counter(points) => {
             let point = |(set, value): (LabelSet, u64)| {
-                number(
-                    times,
-                    set,
-                    Number::AsInt(i64::try_from(value).unwrap_or(i64::MAX)),
-                )
+                number(times, set, Number::AsInt(i64::try_from(value).unwrap_or(i64::MAX)))
             };
             let data_points = points.into_iter().map(point).collect();
-            Data::Sum(Sum {
-                data_points,
-                aggregation_temporality: cumulative,
-                is_monotonic: true,
-            })
+            Data::Sum(Sum { data_points, aggregation_temporality: cumulative, is_monotonic: true })
         }
         Points::Gauge(points) => {
             let point = |(set, value)| number(times, set, Number::AsDouble(value));
-            Data::Gauge(Gauge {
-                data_points: points.into_iter().map(point).collect(),
-            })
+            Data::Gauge(Gauge { data_points: points.into_iter().map(point).collect() })
         }
         Points::Histogram(points) => {
-            let data_points = points
-                .into_iter()
-                .map(|(set, value)| histogram(times, set, value))
-                .collect();
-            Data::Histogram(Histogram {
-                data_points,
-                aggregation_temporality: cumulative,
-            })
+            let data_points = points.into_iter().map(|(set, value)| histogram(times, set, value)).collect();
+            Data::Histogram(Histogram { data_points, aggregation_temporality: cumulative })
         }
     };
     OtlpMetric {
@@ -325,10 +285,7 @@ fn histogram((start, now): (u64, u64), set: LabelSet, value: HistogramValue) -> 
 }
 
 /// Spans as an OTLP message.
-pub(super) fn spans_message(
-    spans: &[Box<SpanRecord>],
-    resource: Resource,
-) -> ExportTraceServiceRequest {
+pub(super) fn spans_message(spans: &[Box<SpanRecord>], resource: Resource) -> ExportTraceServiceRequest {
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
             resource: Some(resource),
@@ -343,28 +300,19 @@ pub(super) fn spans_message(
 }
 
 fn otlp_span(span: &SpanRecord) -> Span {
-    let attributes = span
-        .attributes()
-        .into_iter()
-        .map(|(key, value)| match value {
-            AttributeValue::Text(value) => text(key, value),
-            AttributeValue::Integer(value) => KeyValue {
-                key: key.to_owned(),
-                value: Some(AnyValue {
-                    value: Some(Value::IntValue(value)),
-                }),
-                ..KeyValue::default()
-            },
-        });
+    let attributes = span.attributes().into_iter().map(|(key, value)| match value {
+        AttributeValue::Text(value) => text(key, value),
+        AttributeValue::Integer(value) => KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(Value::IntValue(value)) }),
+            ..KeyValue::default()
+        },
+    });
     let kind = match span.kind {
         SpanKind::Server => OtlpSpanKind::Server,
         SpanKind::Client => OtlpSpanKind::Client,
     };
-    let code = if span.is_error() {
-        StatusCode::Error
-    } else {
-        StatusCode::Unset
-    };
+    let code = if span.is_error() { StatusCode::Error } else { StatusCode::Unset };
     Span {
         trace_id: span.trace_id.to_vec(),
         span_id: span.span_id.to_vec(),
@@ -375,18 +323,11 @@ fn otlp_span(span: &SpanRecord) -> Span {
         end_time_unix_nano: span.end_unix_ns.max(span.start_unix_ns),
         attributes: attributes.collect(),
         links: span.link.iter().map(otlp_link).collect(),
-        status: Some(Status {
-            code: code.into(),
-            ..Status::default()
-        }),
+        status: Some(Status { code: code.into(), ..Status::default() }),
         ..Span::default()
     }
 }
 
 fn otlp_link(link: &super::traces::Parent) -> Link {
-    Link {
-        trace_id: link.trace_id.to_vec(),
-        span_id: link.span_id.to_vec(),
-        ..Link::default()
-    }
+    Link { trace_id: link.trace_id.to_vec(), span_id: link.span_id.to_vec(), ..Link::default() }
 }

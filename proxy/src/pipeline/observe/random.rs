@@ -69,13 +69,9 @@ mod tests {
 
     #[test]
     fn ids_of_several_threads_do_not_repeat() {
-        let threads: Vec<_> = (0..4)
-            .map(|_| std::thread::spawn(|| (0..1_000).map(|_| bytes::<16>()).collect::<Vec<_>>()))
-            .collect();
-        let ids: HashSet<_> = threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect();
+        let threads: Vec<_> =
+            (0..4).map(|_| std::thread::spawn(|| (0..1_000).map(|_| bytes::<16>()).collect::<Vec<_>>())).collect();
+        let ids: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), 4_000);
     }
 }

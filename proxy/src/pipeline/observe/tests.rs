@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     path::Path,
@@ -24,15 +18,8 @@ use super::{
 use crate::model::{Decision, Principal, PrincipalKind, Transport};
 
 fn started(file: &Path, mode: Mode) -> (Observer, ObserverHandle) {
-    let audit = AuditSettings {
-        mode,
-        ..AuditSettings::to_file(file.to_owned())
-    };
-    Observer::start(&ObserveSettings {
-        audit: Some(audit),
-        ..ObserveSettings::default()
-    })
-    .unwrap()
+    let audit = AuditSettings { mode, ..AuditSettings::to_file(file.to_owned()) };
+    Observer::start(&ObserveSettings { audit: Some(audit), ..ObserveSettings::default() }).unwrap()
 }
 
 fn circumstances(principal: &Arc<Principal>) -> Circumstances {
@@ -49,13 +36,7 @@ fn decision(observer: &Observer, effect: Effect) -> DecisionRecord {
         id: observer.decision_id(),
         circumstances: circumstances(&principal),
         arguments: observer.arguments_digest(b"{}"),
-        decision: Decision {
-            effect,
-            policies: [].into(),
-            errors: [].into(),
-            advice: None,
-            refusal: None,
-        },
+        decision: Decision { effect, policies: [].into(), errors: [].into(), advice: None, refusal: None },
         code: (effect == Effect::Deny).then_some("authz.denied"),
         snapshot: "sha256:0".into(),
     }
@@ -69,24 +50,16 @@ async fn each_message_has_its_records_and_counts() {
     let allowed = decision(&observer, Effect::Allow);
     let id = allowed.id;
     observer.decision(allowed).await.unwrap();
-    let outcome = Outcome {
-        code: Some("upstream.timeout"),
-        ..Outcome::default()
-    };
+    let outcome = Outcome { code: Some("upstream.timeout"), ..Outcome::default() };
     observer.outcome(OutcomeRecord { id, outcome });
-    observer
-        .decision(decision(&observer, Effect::Deny))
-        .await
-        .unwrap();
+    observer.decision(decision(&observer, Effect::Deny)).await.unwrap();
     observer.refused(RefusalRecord {
         id: observer.decision_id(),
         circumstances: Circumstances::new(Transport::Http, Direction::FromClient),
         code: "authn.expired",
         status: Some(401),
     });
-    observer.lifecycle(Lifecycle::ReloadRefused {
-        code: "policy.invalid",
-    });
+    observer.lifecycle(Lifecycle::ReloadRefused { code: "policy.invalid" });
     handle.stop();
     let report = verify_files(&[&file]).unwrap();
     assert!(report.is_good(), "{report:?}");
@@ -161,10 +134,7 @@ async fn recording_cost() {
             snapshot: Arc::clone(&snapshot),
         };
         observer.decision(record).await.unwrap();
-        observer.outcome(OutcomeRecord {
-            id,
-            outcome: Outcome::default(),
-        });
+        observer.outcome(OutcomeRecord { id, outcome: Outcome::default() });
         spent += begun.elapsed();
         if round % 64 == 0 {
             tokio::time::sleep(Duration::from_micros(300)).await;
@@ -172,19 +142,11 @@ async fn recording_cost() {
     }
     handle.stop();
     let report = verify_files(&[&file]).unwrap();
-    println!(
-        "both records of a call: {:?}; {} lost",
-        spent / rounds,
-        report.lost
-    );
+    println!("both records of a call: {:?}; {} lost", spent / rounds, report.lost);
     let bytes = std::fs::metadata(&file).unwrap().len();
     let begun = Instant::now();
     verify_files(&[&file]).unwrap();
-    println!(
-        "verifying: {:?} a record of {} bytes",
-        begun.elapsed() / 400_000,
-        bytes / 400_000
-    );
+    println!("verifying: {:?} a record of {} bytes", begun.elapsed() / 400_000, bytes / 400_000);
 }
 
 #[tokio::test]
@@ -199,10 +161,7 @@ async fn strict_recording_cost() {
                 let observer = observer.clone();
                 tokio::spawn(async move {
                     for _ in 0..50 {
-                        observer
-                            .decision(decision(&observer, Effect::Allow))
-                            .await
-                            .unwrap();
+                        observer.decision(decision(&observer, Effect::Allow)).await.unwrap();
                     }
                 })
             })
@@ -210,10 +169,7 @@ async fn strict_recording_cost() {
         for call in calls {
             call.await.unwrap();
         }
-        println!(
-            "{callers} callers: {:?} a durable decision",
-            begun.elapsed() / (50 * callers)
-        );
+        println!("{callers} callers: {:?} a durable decision", begun.elapsed() / (50 * callers));
     }
     handle.stop();
 }
@@ -243,14 +199,9 @@ fn counting_and_sealing_cost() {
         };
         metrics.server_operation(operation, Duration::from_micros(100));
     });
-    each("one counter", 1_000_000, &mut || {
-        metrics.refused("authn.expired")
-    });
+    each("one counter", 1_000_000, &mut || metrics.refused("authn.expired"));
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let carrier = Carrier {
-        traceparent: Some(parent),
-        ..Carrier::default()
-    };
+    let carrier = Carrier { traceparent: Some(parent), ..Carrier::default() };
     each("one trace's begin and header", 1_000_000, &mut || {
         let trace = observer.tracer().begin(Carrier::default(), carrier);
         let outgoing = trace.outgoing(observer.tracer().span_id());
@@ -262,12 +213,8 @@ fn counting_and_sealing_cost() {
     record.arguments = Some(ArgumentsDigest::new(&key, &[b'x'; 1024]));
     let record = Record::Decision(record);
     let mut lines = String::new();
-    each(
-        "sealing a decision, on the writer's thread",
-        100_000,
-        &mut || {
-            lines.clear();
-            chain.seal(&record, 0, &mut lines);
-        },
-    );
+    each("sealing a decision, on the writer's thread", 100_000, &mut || {
+        lines.clear();
+        chain.seal(&record, 0, &mut lines);
+    });
 }

@@ -65,14 +65,8 @@ mod tests {
     #[test]
     fn text_that_moves_a_terminal_is_shown_as_escapes() {
         let mut out = String::new();
-        push_escaped(
-            &mut out,
-            "a\n\u{1b}[31m\u{9b}\u{2028}\u{202e}\u{feff}\u{e0041}é",
-        );
-        assert_eq!(
-            out,
-            "a\\u000a\\u001b[31m\\u009b\\u2028\\u202e\\ufeff\\udb40\\udc41é"
-        );
+        push_escaped(&mut out, "a\n\u{1b}[31m\u{9b}\u{2028}\u{202e}\u{feff}\u{e0041}é");
+        assert_eq!(out, "a\\u000a\\u001b[31m\\u009b\\u2028\\u202e\\ufeff\\udb40\\udc41é");
     }
 
     #[test]

@@ -7,10 +7,7 @@
 use crate::model::rejection::Authentication;
 
 /// The one bearer token of a request, at most `bytes_max` long.
-pub fn extract<'h>(
-    mut lines: impl Iterator<Item = &'h [u8]>,
-    bytes_max: usize,
-) -> Result<&'h str, Authentication> {
+pub fn extract<'h>(mut lines: impl Iterator<Item = &'h [u8]>, bytes_max: usize) -> Result<&'h str, Authentication> {
     let line = lines.next().ok_or(Authentication::TokenMissing)?;
     if lines.next().is_some() {
         return Err(Authentication::TokenMalformed);
@@ -34,8 +31,5 @@ pub fn extract<'h>(
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    !body.is_empty()
-        && body
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
+    !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }

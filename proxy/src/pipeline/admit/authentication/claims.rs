@@ -65,10 +65,7 @@ pub fn strings(value: Value<'_>) -> Option<Vec<Box<str>>> {
     if value.kind() != doorward_message::Kind::Array {
         return None;
     }
-    value
-        .elements()
-        .map(|element| element.as_str().map(Box::from))
-        .collect()
+    value.elements().map(|element| element.as_str().map(Box::from)).collect()
 }
 
 /// Whether the token says of itself that it is an access token, or at least nothing else.
@@ -77,17 +74,9 @@ pub fn strings(value: Value<'_>) -> Option<Vec<Box<str>>> {
 /// absent; the latter two are refused when the claims are those of another kind of token: `nonce`, `at_hash` or `c_hash` make
 /// an OpenID Connect ID token (Core §2), `events` a security event token (RFC 8417), and a `typ` claim may name an ID, refresh
 /// or logout token (Keycloak).
-pub fn check_token_type(
-    typ: Option<&str>,
-    wanted: Option<&str>,
-    claims: Value<'_>,
-) -> Result<(), Authentication> {
+pub fn check_token_type(typ: Option<&str>, wanted: Option<&str>, claims: Value<'_>) -> Result<(), Authentication> {
     if let Some(wanted) = wanted {
-        return if typ == Some(wanted) {
-            Ok(())
-        } else {
-            Err(Authentication::TokenType)
-        };
+        return if typ == Some(wanted) { Ok(()) } else { Err(Authentication::TokenType) };
     }
     match typ {
         Some("at+jwt") => return Ok(()),

@@ -119,8 +119,7 @@ impl Fetcher {
         }
         if let Some(path) = ca {
             let pem = std::fs::read(path).map_err(FetcherError::CaFile)?;
-            let certificates =
-                reqwest::Certificate::from_pem_bundle(&pem).map_err(FetcherError::Client)?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(FetcherError::Client)?;
             if certificates.is_empty() {
                 return Err(FetcherError::CaEmpty);
             }
@@ -158,12 +157,8 @@ impl Fetcher {
 
     async fn metadata(&self, issuer: &str, url: &Url) -> Result<Url, FetchError> {
         let document = self.get(url).await?;
-        let limits = Limits {
-            message_bytes_max: DOCUMENT_BYTES_MAX,
-            ..Limits::default()
-        };
-        let json = Json::parse(document, &limits)
-            .map_err(|error| FetchError::Metadata(url.clone(), error))?;
+        let limits = Limits { message_bytes_max: DOCUMENT_BYTES_MAX, ..Limits::default() };
+        let json = Json::parse(document, &limits).map_err(|error| FetchError::Metadata(url.clone(), error))?;
         let text = |name| json.root().get(name).and_then(|value| value.as_str());
         if text("issuer").as_deref() != Some(issuer) {
             return Err(FetchError::OtherIssuer(url.clone()));
@@ -175,12 +170,8 @@ impl Fetcher {
     }
 
     async fn get(&self, url: &Url) -> Result<Bytes, FetchError> {
-        let failed =
-            |error: reqwest::Error| FetchError::Transport(url.clone(), error.without_url());
-        let request = self
-            .client
-            .get(url.clone())
-            .header("accept", "application/json");
+        let failed = |error: reqwest::Error| FetchError::Transport(url.clone(), error.without_url());
+        let request = self.client.get(url.clone()).header("accept", "application/json");
         let mut response = request.send().await.map_err(failed)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(FetchError::Status(url.clone(), response.status().as_u16()));

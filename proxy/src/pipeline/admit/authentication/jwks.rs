@@ -102,10 +102,7 @@ impl KeySource {
         };
         let (keys, stamp) = initial.unwrap_or_default();
         loader.stamp = stamp;
-        let status = Status {
-            usable: !keys.is_empty(),
-            next_allowed: now,
-        };
+        let status = Status { usable: !keys.is_empty(), next_allowed: now };
         let shared = Arc::new(Shared {
             keys: ArcSwap::from_pointee(keys),
             wanted: Notify::new(),
@@ -117,11 +114,7 @@ impl KeySource {
     }
 
     /// The key for a token with this `kid` and `alg`; waits for a load only if the key is not known and a load may begin.
-    pub async fn key(
-        &self,
-        id: Option<&str>,
-        algorithm: SignatureAlgorithm,
-    ) -> Result<Arc<Key>, Authentication> {
+    pub async fn key(&self, id: Option<&str>, algorithm: SignatureAlgorithm) -> Result<Arc<Key>, Authentication> {
         if let Some(answer) = self.find(id, algorithm) {
             return answer;
         }
@@ -140,11 +133,7 @@ impl KeySource {
             return answer;
         }
         let usable = self.shared.status.borrow().usable;
-        Err(if usable {
-            Authentication::KeyUnknown
-        } else {
-            Authentication::Unavailable
-        })
+        Err(if usable { Authentication::KeyUnknown } else { Authentication::Unavailable })
     }
 
     /// Whether tokens of this issuer can be verified at the moment; for the readiness report.
@@ -152,11 +141,7 @@ impl KeySource {
         self.shared.status.borrow().usable
     }
 
-    fn find(
-        &self,
-        id: Option<&str>,
-        algorithm: SignatureAlgorithm,
-    ) -> Option<Result<Arc<Key>, Authentication>> {
+    fn find(&self, id: Option<&str>, algorithm: SignatureAlgorithm) -> Option<Result<Arc<Key>, Authentication>> {
         match self.shared.keys.load().find(id, algorithm) {
             Lookup::Found(key) => Some(Ok(key)),
             Lookup::OtherAlgorithm => Some(Err(Authentication::AlgorithmForbidden)),
@@ -251,11 +236,7 @@ struct Loader {
 
 impl Loader {
     fn new(origin: Origin) -> Self {
-        Self {
-            origin,
-            stamp: Stamp::default(),
-            jwks_uri: None,
-        }
+        Self { origin, stamp: Stamp::default(), jwks_uri: None }
     }
 
     fn file(&self) -> Option<&Path> {
@@ -294,11 +275,7 @@ impl Loader {
 fn stamp(path: &Path) -> std::io::Result<Stamp> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path)?;
-    Ok(Stamp {
-        modified: metadata.modified().ok(),
-        bytes: metadata.len(),
-        inode: metadata.ino(),
-    })
+    Ok(Stamp { modified: metadata.modified().ok(), bytes: metadata.len(), inode: metadata.ino() })
 }
 
 fn read_file(path: &Path) -> Result<(KeySet, Stamp), FetchError> {
@@ -310,8 +287,7 @@ fn read_file(path: &Path) -> Result<(KeySet, Stamp), FetchError> {
         return Err(failed(error));
     }
     let document = std::fs::read(path).map_err(failed)?;
-    let keys = KeySet::parse(document.into())
-        .map_err(|error: KeySetError| FetchError::KeySet(name(), error))?;
+    let keys = KeySet::parse(document.into()).map_err(|error: KeySetError| FetchError::KeySet(name(), error))?;
     Ok((keys, stamp))
 }
 

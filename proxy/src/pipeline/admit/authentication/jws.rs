@@ -26,9 +26,7 @@ pub struct Jws<'t> {
 }
 
 /// Header parameters that are never acted on. A token that carries one wants to be treated in a way we do not offer.
-const FORBIDDEN_PARAMETERS: [&str; 10] = [
-    "crit", "b64", "zip", "enc", "epk", "p2c", "jku", "jwk", "x5u", "x5c",
-];
+const FORBIDDEN_PARAMETERS: [&str; 10] = ["crit", "b64", "zip", "enc", "epk", "p2c", "jku", "jwk", "x5u", "x5c"];
 
 impl<'t> Jws<'t> {
     /// Takes `token` apart.
@@ -41,10 +39,7 @@ impl<'t> Jws<'t> {
         }
         let header = object(header)?;
         let root = header.root();
-        if FORBIDDEN_PARAMETERS
-            .iter()
-            .any(|name| root.get(name).is_some())
-        {
+        if FORBIDDEN_PARAMETERS.iter().any(|name| root.get(name).is_some()) {
             return Err(malformed);
         }
         let text = |name| match root.get(name) {
@@ -52,8 +47,7 @@ impl<'t> Jws<'t> {
             Some(value) => value.as_str().map(Some).ok_or(malformed),
         };
         let algorithm = text("alg")?.ok_or(malformed)?;
-        let algorithm =
-            SignatureAlgorithm::from_name(&algorithm).ok_or(Authentication::AlgorithmForbidden)?;
+        let algorithm = SignatureAlgorithm::from_name(&algorithm).ok_or(Authentication::AlgorithmForbidden)?;
         let token_type = text("typ")?.map(|typ| {
             let typ = typ.to_ascii_lowercase();
             Box::from(typ.strip_prefix("application/").unwrap_or(&typ))
@@ -70,15 +64,8 @@ impl<'t> Jws<'t> {
 
     /// Whether `key` made the signature, by the header's algorithm, which must be one of the key's.
     pub fn verify(&self, key: &Key) -> Result<(), Authentication> {
-        let algorithm = key
-            .algorithm(self.algorithm)
-            .ok_or(Authentication::AlgorithmForbidden)?;
-        let verified = jsonwebtoken::crypto::verify(
-            self.signature,
-            self.signed.as_bytes(),
-            key.material(),
-            algorithm,
-        );
+        let algorithm = key.algorithm(self.algorithm).ok_or(Authentication::AlgorithmForbidden)?;
+        let verified = jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key.material(), algorithm);
         match verified {
             Ok(true) => Ok(()),
             Ok(false) | Err(_) => Err(Authentication::SignatureInvalid),
@@ -90,14 +77,7 @@ impl<'t> Jws<'t> {
 fn object(part: &str) -> Result<Json, Authentication> {
     let malformed = Authentication::TokenMalformed;
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| malformed)?;
-    let limits = Limits {
-        depth_max: 16,
-        ..Limits::default()
-    };
+    let limits = Limits { depth_max: 16, ..Limits::default() };
     let json = Json::parse(Bytes::from(bytes), &limits).map_err(|_| malformed)?;
-    if json.root().kind() == doorward_message::Kind::Object {
-        Ok(json)
-    } else {
-        Err(malformed)
-    }
+    if json.root().kind() == doorward_message::Kind::Object { Ok(json) } else { Err(malformed) }
 }

@@ -104,11 +104,7 @@ pub struct KeySet(Vec<Arc<Key>>);
 impl KeySet {
     /// Reads a JWK set.
     pub fn parse(document: Bytes) -> Result<Self, KeySetError> {
-        let limits = Limits {
-            message_bytes_max: DOCUMENT_BYTES_MAX,
-            depth_max: 16,
-            ..Limits::default()
-        };
+        let limits = Limits { message_bytes_max: DOCUMENT_BYTES_MAX, depth_max: 16, ..Limits::default() };
         let json = Json::parse(document, &limits).map_err(KeySetError::Json)?;
         let keys = json.root().get("keys").ok_or(KeySetError::NoKeys)?;
         if keys.kind() != Kind::Array {
@@ -130,13 +126,8 @@ impl KeySet {
 
     /// The key for a token with this `kid` and `alg`.
     pub fn find(&self, id: Option<&str>, algorithm: SignatureAlgorithm) -> Lookup {
-        let mut of_id = self
-            .0
-            .iter()
-            .filter(|key| id.is_none() || key.id.as_deref() == id);
-        let mut candidates = of_id
-            .clone()
-            .filter(|key| key.algorithms.contains(&algorithm));
+        let mut of_id = self.0.iter().filter(|key| id.is_none() || key.id.as_deref() == id);
+        let mut candidates = of_id.clone().filter(|key| key.algorithms.contains(&algorithm));
         match (candidates.next(), candidates.next()) {
             (Some(key), None) => Lookup::Found(Arc::clone(key)),
             (None, _) if id.is_some() && of_id.next().is_some() => Lookup::OtherAlgorithm,
@@ -182,9 +173,7 @@ fn read_key(jwk: Value<'_>) -> Option<Key> {
         return None;
     }
     if let Some(operations) = jwk.get("key_ops")
-        && !operations
-            .elements()
-            .any(|operation| operation.as_str().as_deref() == Some("verify"))
+        && !operations.elements().any(|operation| operation.as_str().as_deref() == Some("verify"))
     {
         return None;
     }
@@ -201,24 +190,14 @@ fn read_key(jwk: Value<'_>) -> Option<Key> {
         None => kinds.into(),
         Some(name) => {
             let named = SignatureAlgorithm::from_name(&name?)?;
-            kinds
-                .iter()
-                .copied()
-                .filter(|kind| *kind == named)
-                .collect()
+            kinds.iter().copied().filter(|kind| *kind == named).collect()
         }
     };
     if algorithms.is_empty() {
         return None;
     }
     let identity = identity(id.as_deref(), &algorithms, &parts);
-    Some(Key {
-        id,
-        algorithms,
-        material,
-        identity,
-        live: AtomicBool::new(true),
-    })
+    Some(Key { id, algorithms, material, identity, live: AtomicBool::new(true) })
 }
 
 type Material = (&'static [SignatureAlgorithm], DecodingKey, Vec<Vec<u8>>);

@@ -16,9 +16,7 @@ pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceError {
     /// The resource URI.
-    #[error(
-        "the resource `{0}` is not an absolute http or https URL without fragment and user information"
-    )]
+    #[error("the resource `{0}` is not an absolute http or https URL without fragment and user information")]
     Uri(Box<str>),
     /// A scope.
     #[error("the scope `{0}` is empty or has characters that a scope may not have (RFC 6749 §3.3)")]
@@ -60,10 +58,8 @@ impl ProtectedResource {
         resource_name: Option<&str>,
     ) -> Result<Self, ResourceError> {
         let url = parse_resource(resource)?;
-        let scopes_required: Box<[Box<str>]> = scopes_required
-            .iter()
-            .map(|scope| check_scope(scope))
-            .collect::<Result<_, _>>()?;
+        let scopes_required: Box<[Box<str>]> =
+            scopes_required.iter().map(|scope| check_scope(scope)).collect::<Result<_, _>>()?;
         let document = Document {
             resource,
             authorization_servers,
@@ -129,10 +125,7 @@ impl ProtectedResource {
             | Authentication::ClaimsInvalid => "invalid_token",
         };
         let text = Rejection::Authentication(reason).public().text;
-        Some(format!(
-            "Bearer error=\"{error}\", error_description=\"{text}\", {}",
-            self.parameters
-        ))
+        Some(format!("Bearer error=\"{error}\", error_description=\"{text}\", {}", self.parameters))
     }
 }
 

@@ -49,17 +49,13 @@ const BACKOFF_MAX: Duration = Duration::from_secs(300);
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Nothing to authenticate with.
-    #[error(
-        "authentication.issuers is empty: name an issuer, or switch authentication off with --no-authentication"
-    )]
+    #[error("authentication.issuers is empty: name an issuer, or switch authentication off with --no-authentication")]
     NoIssuer,
     /// The same issuer twice.
     #[error("authentication.issuers names `{0}` twice")]
     IssuerTwice(Box<str>),
     /// Principals of two issuers could be mixed up.
-    #[error(
-        "the prefixes of issuers `{0}` and `{1}` must differ and neither may begin with the other"
-    )]
+    #[error("the prefixes of issuers `{0}` and `{1}` must differ and neither may begin with the other")]
     Prefix(Box<str>, Box<str>),
     /// An address.
     #[error("`{0}` {1}")]
@@ -151,9 +147,7 @@ impl Authenticator {
             Mode::Anonymous(_) => &[],
             Mode::Bearer(bearer) => bearer.issuers.as_slice(),
         };
-        issuers
-            .iter()
-            .map(|issuer| (&*issuer.name, issuer.keys.is_usable()))
+        issuers.iter().map(|issuer| (&*issuer.name, issuer.keys.is_usable()))
     }
 }
 
@@ -170,10 +164,7 @@ impl Bearer {
             Some(verified) => verified,
             None => self.verify(token, digest, resource, now).await?,
         };
-        let issuer = self
-            .issuers
-            .get(verified.issuer)
-            .ok_or(Authentication::IssuerUnknown)?;
+        let issuer = self.issuers.get(verified.issuer).ok_or(Authentication::IssuerUnknown)?;
         issuer.check_audience(&verified.audiences, resource)?;
         scopes::check(&verified.principal, resource.scopes_required())?;
         Ok(Arc::clone(&verified.principal))
@@ -191,9 +182,7 @@ impl Bearer {
         let claims = jws.claims.root();
         let name = claims::issuer(claims)?;
         let mut named = self.issuers.iter().enumerate();
-        let (index, issuer) = named
-            .find(|(_, issuer)| issuer.name == name)
-            .ok_or(Authentication::IssuerUnknown)?;
+        let (index, issuer) = named.find(|(_, issuer)| issuer.name == name).ok_or(Authentication::IssuerUnknown)?;
         if !issuer.algorithms.contains(&jws.algorithm) {
             return Err(Authentication::AlgorithmForbidden);
         }
@@ -202,10 +191,7 @@ impl Bearer {
         issuer.check_audience(&audiences, resource)?;
         let wanted = issuer.token_type.as_deref();
         claims::check_token_type(jws.token_type.as_deref(), wanted, claims)?;
-        let key = issuer
-            .keys
-            .key(jws.key_id.as_deref(), jws.algorithm)
-            .await?;
+        let key = issuer.keys.key(jws.key_id.as_deref(), jws.algorithm).await?;
         if self.cache.is_refused(&digest, &key) {
             return Err(Authentication::SignatureInvalid);
         }
@@ -231,18 +217,14 @@ impl Issuer {
         if settings.algorithms.is_empty() {
             return Err(SettingsError::NoAlgorithm(name));
         }
-        let mapping = Mapping::new(settings, values_max)
-            .map_err(|error| SettingsError::Pointer(name.clone(), error))?;
+        let mapping =
+            Mapping::new(settings, values_max).map_err(|error| SettingsError::Pointer(name.clone(), error))?;
         let (origin, timing) = origin(settings)?;
-        let keys = KeySource::start(origin, timing)
-            .map_err(|error| SettingsError::Keys(name.clone(), Box::new(error)))?;
+        let keys =
+            KeySource::start(origin, timing).map_err(|error| SettingsError::Keys(name.clone(), Box::new(error)))?;
         Ok(Self {
             name,
-            audiences: settings
-                .audiences
-                .iter()
-                .map(|text| text.as_str().into())
-                .collect(),
+            audiences: settings.audiences.iter().map(|text| text.as_str().into()).collect(),
             algorithms: settings.algorithms.clone().into(),
             token_type: settings.token_type.as_deref().map(normal_type),
             leeway_s: settings.leeway.0.as_secs(),
@@ -252,11 +234,7 @@ impl Issuer {
     }
 
     /// Whether one of the token's audiences is expected: the configured ones, else the route's resource URI.
-    fn check_audience(
-        &self,
-        audiences: &[Box<str>],
-        resource: &ProtectedResource,
-    ) -> Result<(), Authentication> {
+    fn check_audience(&self, audiences: &[Box<str>], resource: &ProtectedResource) -> Result<(), Authentication> {
         let expected = |audience: &str| {
             if self.audiences.is_empty() {
                 audience == resource.resource()
@@ -264,11 +242,7 @@ impl Issuer {
                 self.audiences.iter().any(|other| **other == *audience)
             }
         };
-        if audiences.iter().any(|audience| expected(audience)) {
-            Ok(())
-        } else {
-            Err(Authentication::AudienceMismatch)
-        }
+        if audiences.iter().any(|audience| expected(audience)) { Ok(()) } else { Err(Authentication::AudienceMismatch) }
     }
 }
 
@@ -304,13 +278,9 @@ fn origin(settings: &IssuerSettings) -> Result<(Origin, Timing), SettingsError> 
         max_stale: settings.staleness.max_stale.0,
         backoff_max: BACKOFF_MAX,
     };
-    let address = |text: &str, allow_query| {
-        parse_url(text, allow_query).map_err(|error| SettingsError::Url(text.into(), error))
-    };
-    let fetcher = |url| {
-        Fetcher::new(url, settings.ca.as_deref())
-            .map_err(|error| SettingsError::Client(name(), error))
-    };
+    let address =
+        |text: &str, allow_query| parse_url(text, allow_query).map_err(|error| SettingsError::Url(text.into(), error));
+    let fetcher = |url| Fetcher::new(url, settings.ca.as_deref()).map_err(|error| SettingsError::Client(name(), error));
     let origin = match &settings.jwks {
         Some(JwksSettings::File(path)) => {
             timing.interval_min = Duration::from_secs(1);

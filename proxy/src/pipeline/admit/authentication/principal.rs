@@ -11,9 +11,7 @@ use super::{
     claims::strings,
     settings::{AttributeType, IssuerSettings, PrincipalKindSettings},
 };
-use crate::model::{
-    Attribute, Principal, PrincipalKind, principal::PrincipalParts, rejection::Authentication,
-};
+use crate::model::{Attribute, Principal, PrincipalKind, principal::PrincipalParts, rejection::Authentication};
 
 /// A JSON pointer (RFC 6901), taken apart.
 #[derive(Clone, Debug)]
@@ -21,9 +19,7 @@ pub struct Pointer(Box<[Box<str>]>);
 
 /// Why a JSON pointer could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a JSON pointer: it starts with `/`, and `~` is written `~0`, `/` within a name `~1`"
-)]
+#[error("`{0}` is not a JSON pointer: it starts with `/`, and `~` is written `~0`, `/` within a name `~1`")]
 pub struct PointerError(pub Box<str>);
 
 impl Pointer {
@@ -70,16 +66,10 @@ impl Mapping {
     /// Reads the pointers of `settings`. Groups, roles and scopes may have `values_max` values each.
     pub fn new(settings: &IssuerSettings, values_max: usize) -> Result<Self, PointerError> {
         let claims = &settings.claims;
-        let optional =
-            |pointer: &Option<String>| pointer.as_deref().map(Pointer::parse).transpose();
+        let optional = |pointer: &Option<String>| pointer.as_deref().map(Pointer::parse).transpose();
         let attributes = claims.attributes.iter().map(|(name, attribute)| {
             let pointer = Pointer::parse(&attribute.pointer)?;
-            Ok((
-                name.as_str().into(),
-                pointer,
-                attribute.kind,
-                attribute.required,
-            ))
+            Ok((name.as_str().into(), pointer, attribute.kind, attribute.required))
         });
         Ok(Self {
             issuer: settings.issuer.as_str().into(),
@@ -94,11 +84,7 @@ impl Mapping {
     }
 
     /// The principal of `claims`, whose credential ends at `expires_at`.
-    pub fn principal(
-        &self,
-        claims: Value<'_>,
-        expires_at: u64,
-    ) -> Result<Principal, Authentication> {
+    pub fn principal(&self, claims: Value<'_>, expires_at: u64) -> Result<Principal, Authentication> {
         let subject = text(claims.get("sub"))?;
         let id = text(self.subject.find(claims))?;
         let client_id = match claims.get("client_id").or_else(|| claims.get("azp")) {
@@ -142,20 +128,13 @@ impl Mapping {
             return self.bounded(scopes.map(Box::from).collect());
         }
         let scopes = strings(value).ok_or(Authentication::ClaimsInvalid)?;
-        if scopes
-            .iter()
-            .any(|scope| scope.is_empty() || scope.contains(' '))
-        {
+        if scopes.iter().any(|scope| scope.is_empty() || scope.contains(' ')) {
             return Err(Authentication::ClaimsInvalid);
         }
         self.bounded(scopes)
     }
 
-    fn members(
-        &self,
-        pointer: Option<&Pointer>,
-        claims: Value<'_>,
-    ) -> Result<Vec<Box<str>>, Authentication> {
+    fn members(&self, pointer: Option<&Pointer>, claims: Value<'_>) -> Result<Vec<Box<str>>, Authentication> {
         let Some(value) = pointer.and_then(|pointer| pointer.find(claims)) else {
             return Ok(Vec::new());
         };
@@ -171,10 +150,7 @@ impl Mapping {
         Ok(values)
     }
 
-    fn attributes(
-        &self,
-        claims: Value<'_>,
-    ) -> Result<BTreeMap<Box<str>, Attribute>, Authentication> {
+    fn attributes(&self, claims: Value<'_>) -> Result<BTreeMap<Box<str>, Attribute>, Authentication> {
         let mut attributes = BTreeMap::new();
         for (name, pointer, kind, required) in &self.attributes {
             let Some(value) = pointer.find(claims) else {
@@ -187,9 +163,7 @@ impl Mapping {
                 AttributeType::String => value.as_str().map(|text| Attribute::String(text.into())),
                 AttributeType::Long => value.as_i64().map(Attribute::Long),
                 AttributeType::Bool => value.as_bool().map(Attribute::Bool),
-                AttributeType::Strings => {
-                    strings(value).map(|items| Attribute::Strings(items.into_boxed_slice()))
-                }
+                AttributeType::Strings => strings(value).map(|items| Attribute::Strings(items.into_boxed_slice())),
             };
             let attribute = attribute.ok_or(Authentication::ClaimsInvalid)?;
             attributes.insert(name.clone(), attribute);

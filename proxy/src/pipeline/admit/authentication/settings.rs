@@ -44,10 +44,7 @@ impl AuthenticationSettings {
     /// The attributes that principals may have, with their types: the schema that policies are checked against. Where two
     /// issuers map one name, the first one's type stands, and a token with another is refused by the policy's evaluation.
     pub fn principal_attributes(&self) -> BTreeMap<String, AttributeType> {
-        let mapped = self
-            .issuers
-            .iter()
-            .flat_map(|issuer| &issuer.claims.attributes);
+        let mapped = self.issuers.iter().flat_map(|issuer| &issuer.claims.attributes);
         let mut types = BTreeMap::new();
         for (name, attribute) in mapped {
             types.entry(name.clone()).or_insert(attribute.kind);
@@ -249,9 +246,6 @@ pub struct StalenessSettings {
 
 impl Default for StalenessSettings {
     fn default() -> Self {
-        Self {
-            max_age: Span::seconds(3_600),
-            max_stale: Span::seconds(86_400),
-        }
+        Self { max_age: Span::seconds(3_600), max_stale: Span::seconds(86_400) }
     }
 }

@@ -49,10 +49,7 @@ pub struct TokenCache {
 impl TokenCache {
     /// For at most `tokens_max` verified tokens.
     pub fn new(tokens_max: usize) -> Self {
-        Self {
-            verified: Cache::new(tokens_max.max(1)),
-            refused: Cache::new(REFUSED_MAX),
-        }
+        Self { verified: Cache::new(tokens_max.max(1)), refused: Cache::new(REFUSED_MAX) }
     }
 
     /// The digest to look a token up by.

@@ -71,13 +71,8 @@ pub struct Buckets {
 impl Buckets {
     /// For at most `keys_max` keys with a bucket of their own.
     pub fn new(keys_max: usize) -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                full_at: HashMap::default(),
-                overflow: [0; OVERFLOW_PER_SHARD],
-                sweep_at: 0,
-            })
-        };
+        let shard =
+            || Mutex::new(Shard { full_at: HashMap::default(), overflow: [0; OVERFLOW_PER_SHARD], sweep_at: 0 });
         Self {
             shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
             keys_per_shard_max: keys_max.div_ceil(SHARDS),
@@ -108,15 +103,7 @@ impl Buckets {
     /// How many keys have a bucket of their own at the moment.
     pub fn len(&self) -> usize {
         let shards = self.shards.iter();
-        shards
-            .map(|shard| {
-                shard
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .full_at
-                    .len()
-            })
-            .sum()
+        shards.map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).full_at.len()).sum()
     }
 
     /// Whether there is no bucket.
@@ -128,11 +115,7 @@ impl Buckets {
     fn with_bucket<T>(&self, key: u128, now_ns: u64, act: impl FnOnce(&mut u64) -> T) -> Option<T> {
         let [low, high] = halves(key);
         let index = usize::try_from(low >> 58).ok()? % SHARDS;
-        let mut shard = self
-            .shards
-            .get(index)?
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(full_at) = shard.full_at.get_mut(&key) {
             return Some(act(full_at));
         }

@@ -72,10 +72,7 @@ impl RateLimiter {
             let burst = settings.burst.unwrap_or(settings.limit.count).get();
             Limit {
                 per: settings.per.clone().into(),
-                quota: Quota {
-                    interval_ns,
-                    tolerance_ns: interval_ns.saturating_mul(u64::from(burst)),
-                },
+                quota: Quota { interval_ns, tolerance_ns: interval_ns.saturating_mul(u64::from(burst)) },
             }
         });
         Self {
@@ -96,9 +93,7 @@ impl RateLimiter {
             };
             if let Err(wait_ns) = self.buckets.take(key, limit.quota, now_ns) {
                 self.put_back(index, subject, now_ns);
-                return Err(RateLimited {
-                    retry_after_s: wait_ns.div_ceil(1_000_000_000).max(1),
-                });
+                return Err(RateLimited { retry_after_s: wait_ns.div_ceil(1_000_000_000).max(1) });
             }
         }
         Ok(())

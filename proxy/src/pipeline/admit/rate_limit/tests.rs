@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     net::IpAddr,
@@ -22,21 +16,11 @@ use super::{
 use crate::model::{Principal, PrincipalKind, rejection::RateLimited};
 
 fn limit(per: &[KeyPart], limit: &str, burst: u32) -> RateLimitSettings {
-    RateLimitSettings {
-        per: per.to_vec(),
-        limit: limit.parse().unwrap(),
-        burst: NonZeroU32::new(burst),
-    }
+    RateLimitSettings { per: per.to_vec(), limit: limit.parse().unwrap(), burst: NonZeroU32::new(burst) }
 }
 
 fn subject<'a>(principal: &'a Principal, tool: Option<&'a str>) -> Subject<'a> {
-    Subject {
-        principal,
-        tool,
-        upstream: "files",
-        method: "tools/call",
-        client_address: None,
-    }
+    Subject { principal, tool, upstream: "files", method: "tools/call", client_address: None }
 }
 
 fn user(id: &str) -> Principal {
@@ -44,9 +28,7 @@ fn user(id: &str) -> Principal {
 }
 
 fn admitted(limiter: &RateLimiter, subject: &Subject<'_>, tries: usize, now: Instant) -> usize {
-    (0..tries)
-        .filter(|_| limiter.check(subject, now).is_ok())
-        .count()
+    (0..tries).filter(|_| limiter.check(subject, now).is_ok()).count()
 }
 
 #[test]
@@ -57,14 +39,8 @@ fn burst_is_admitted_at_once_and_then_the_rate() {
     assert_eq!(admitted(&limiter, &alice, 50, now), 10);
     let refused = limiter.check(&alice, now);
     assert_eq!(refused, Err(RateLimited { retry_after_s: 1 }));
-    assert_eq!(
-        admitted(&limiter, &alice, 50, now + Duration::from_secs(3)),
-        3
-    );
-    assert_eq!(
-        admitted(&limiter, &alice, 50, now + Duration::from_secs(600)),
-        10
-    );
+    assert_eq!(admitted(&limiter, &alice, 50, now + Duration::from_secs(3)), 3);
+    assert_eq!(admitted(&limiter, &alice, 50, now + Duration::from_secs(600)), 10);
 }
 
 #[test]
@@ -75,11 +51,7 @@ fn time_to_wait_is_long_enough() {
     limiter.check(&alice, now).unwrap();
     let RateLimited { retry_after_s } = limiter.check(&alice, now).unwrap_err();
     assert_eq!(retry_after_s, 360);
-    assert!(
-        limiter
-            .check(&alice, now + Duration::from_secs(retry_after_s))
-            .is_ok()
-    );
+    assert!(limiter.check(&alice, now + Duration::from_secs(retry_after_s)).is_ok());
 }
 
 #[test]
@@ -88,10 +60,7 @@ fn keys_are_counted_apart() {
     let now = Instant::now();
     let (alice, bob) = (user("alice"), user("bob"));
     for (principal, tool) in [(&alice, "a"), (&alice, "b"), (&bob, "a")] {
-        assert_eq!(
-            admitted(&limiter, &subject(principal, Some(tool)), 5, now),
-            1
-        );
+        assert_eq!(admitted(&limiter, &subject(principal, Some(tool)), 5, now), 1);
     }
     // Not a call of a tool: the limit does not apply.
     assert_eq!(admitted(&limiter, &subject(&alice, None), 5, now), 5);
@@ -104,11 +73,7 @@ fn neighbouring_names_do_not_run_into_each_other() {
     let limiter = RateLimiter::new(&[limit(&per, "1/min", 1)]);
     let (alice, now) = (user("alice"), Instant::now());
     for (upstream, method) in [("ab", "c"), ("a", "bc"), ("abc", "")] {
-        let subject = Subject {
-            upstream,
-            method,
-            ..subject(&alice, None)
-        };
+        let subject = Subject { upstream, method, ..subject(&alice, None) };
         assert!(limiter.check(&subject, now).is_ok(), "{upstream} {method}");
     }
 }
@@ -129,10 +94,7 @@ fn addresses_of_one_ipv6_network_count_as_one() {
     let (alice, now) = (user("alice"), Instant::now());
     let check = |address: &str| {
         let address: IpAddr = address.parse().unwrap();
-        let subject = Subject {
-            client_address: Some(address),
-            ..subject(&alice, None)
-        };
+        let subject = Subject { client_address: Some(address), ..subject(&alice, None) };
         limiter.check(&subject, now).is_ok()
     };
     assert!(check("2001:db8:0:1::1"));
@@ -169,41 +131,23 @@ fn many_names_neither_grow_memory_nor_reset_a_spent_bucket() {
     assert!(limiter.keys() <= 1_024, "{}", limiter.keys());
     // Own buckets, and one message for each of the shared ones.
     assert!(admitted <= 1_024 + 64 * 64, "{admitted}");
-    limiter
-        .check(&spent, now + Duration::from_secs(1))
-        .unwrap_err();
+    limiter.check(&spent, now + Duration::from_secs(1)).unwrap_err();
     // Once they are full again, buckets make room.
     let later = now + Duration::from_secs(7_200);
     for index in 0..300 {
         let name = format!("later {index}");
-        assert!(
-            limiter.check(&subject(&alice, Some(&name)), later).is_ok(),
-            "{index}"
-        );
+        assert!(limiter.check(&subject(&alice, Some(&name)), later).is_ok(), "{index}");
     }
 }
 
 #[test]
 fn rates_are_read_strictly() {
     for text in ["1/s", "60/min", "100 / h", "1000000000/day"] {
-        let settings: RateLimitSettings =
-            serde_json::from_value(serde_json::json!({ "limit": text })).expect(text);
+        let settings: RateLimitSettings = serde_json::from_value(serde_json::json!({ "limit": text })).expect(text);
         assert!(settings.limit.interval_ns() >= 1);
     }
-    for text in [
-        "",
-        "60",
-        "0/s",
-        "-1/s",
-        "+1/s",
-        "1.5/s",
-        "1/m",
-        "1/week",
-        "5000000000/s",
-        "/s",
-    ] {
-        let read =
-            serde_json::from_value::<RateLimitSettings>(serde_json::json!({ "limit": text }));
+    for text in ["", "60", "0/s", "-1/s", "+1/s", "1.5/s", "1/m", "1/week", "5000000000/s", "/s"] {
+        let read = serde_json::from_value::<RateLimitSettings>(serde_json::json!({ "limit": text }));
         assert!(read.is_err(), "{text}");
     }
 }
@@ -266,10 +210,7 @@ fn threads_together_get_no_more_than_one() {
                 })
             })
             .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().unwrap())
-            .sum()
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert_eq!(total, 100);
 }
@@ -282,9 +223,7 @@ fn cost_of_a_check() {
     let alice = user("alice@example.com");
     let alice = subject(&alice, Some("read_file"));
     for limits in [1_u32, 2] {
-        let settings: Vec<_> = (0..limits)
-            .map(|_| limit(&per, "1000000000/s", 1_000_000))
-            .collect();
+        let settings: Vec<_> = (0..limits).map(|_| limit(&per, "1000000000/s", 1_000_000)).collect();
         let limiter = RateLimiter::new(&settings);
         let rounds = 500_000;
         let mut best = Duration::MAX;

@@ -62,11 +62,7 @@ pub enum BeginError {
 impl<S> Sessions<S> {
     /// No session yet; ids are sealed with a new random key.
     pub fn new(settings: &SessionSettings) -> Result<Self, SealError> {
-        Ok(Self {
-            sealer: Sealer::new()?,
-            table: SessionTable::new(settings),
-            age_max_s: settings.age_max.0.as_secs(),
-        })
+        Ok(Self { sealer: Sealer::new()?, table: SessionTable::new(settings), age_max_s: settings.age_max.0.as_secs() })
     }
 
     /// Whether `principal` may begin another session; to be asked before `initialize` goes upstream.
@@ -99,38 +95,20 @@ impl<S> Sessions<S> {
     }
 
     /// The session of `id`, if it is a live one of `principal` on `route`.
-    pub fn find(
-        &self,
-        id: &[u8],
-        principal: &Principal,
-        route: &str,
-        now: u64,
-    ) -> Result<Found<S>, Session> {
+    pub fn find(&self, id: &[u8], principal: &Principal, route: &str, now: u64) -> Result<Found<S>, Session> {
         let owner = Owner::of(principal);
         let session = self.sealer.open(id, owner, route, now)?;
         let state = self.table.get(&session.handle, owner, now)?;
-        Ok(Found {
-            state,
-            upstream_id: session.upstream_id,
-        })
+        Ok(Found { state, upstream_id: session.upstream_id })
     }
 
     /// Ends the session of `id`, as a DELETE asks for.
-    pub fn end(
-        &self,
-        id: &[u8],
-        principal: &Principal,
-        route: &str,
-        now: u64,
-    ) -> Result<Found<S>, Session> {
+    pub fn end(&self, id: &[u8], principal: &Principal, route: &str, now: u64) -> Result<Found<S>, Session> {
         let owner = Owner::of(principal);
         let session = self.sealer.open(id, owner, route, now)?;
         self.table.get(&session.handle, owner, now)?;
         let state = self.table.remove(&session.handle, owner)?;
-        Ok(Found {
-            state,
-            upstream_id: session.upstream_id,
-        })
+        Ok(Found { state, upstream_id: session.upstream_id })
     }
 
     /// Ends the sessions whose time is over and gives back their states; call it every minute or so.

@@ -40,22 +40,11 @@ struct Pending<V> {
 impl<K: Eq + Hash, V> PendingTable<K, V> {
     /// For at most `capacity` keys at once.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            entries: Mutex::default(),
-            capacity,
-            unmatched: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-        }
+        Self { entries: Mutex::default(), capacity, unmatched: AtomicU64::new(0), refused: AtomicU64::new(0) }
     }
 
     /// Takes `key` in until `deadline`. At `now`, keys whose deadline has passed make room.
-    pub fn insert(
-        &self,
-        key: K,
-        value: V,
-        deadline: Instant,
-        now: Instant,
-    ) -> Result<(), PendingError> {
+    pub fn insert(&self, key: K, value: V, deadline: Instant, now: Instant) -> Result<(), PendingError> {
         let mut entries = self.lock();
         if entries.len() >= self.capacity {
             entries.retain(|_, pending| pending.deadline > now);
@@ -79,10 +68,7 @@ impl<K: Eq + Hash, V> PendingTable<K, V> {
 
     /// Ends `key` and gives back its value; `None`, counted, if nothing is under way with that key at `now`.
     pub fn take(&self, key: &K, now: Instant) -> Option<V> {
-        let pending = self
-            .lock()
-            .remove(key)
-            .filter(|pending| pending.deadline > now);
+        let pending = self.lock().remove(key).filter(|pending| pending.deadline > now);
         if pending.is_none() {
             self.unmatched.fetch_add(1, Ordering::Relaxed);
         }
@@ -92,9 +78,7 @@ impl<K: Eq + Hash, V> PendingTable<K, V> {
     /// Looks at the value of `key` and leaves it under way, as for progress; `None`, counted, if there is none.
     pub fn with<T>(&self, key: &K, now: Instant, act: impl FnOnce(&mut V) -> T) -> Option<T> {
         let mut entries = self.lock();
-        let pending = entries
-            .get_mut(key)
-            .filter(|pending| pending.deadline > now);
+        let pending = entries.get_mut(key).filter(|pending| pending.deadline > now);
         if pending.is_none() {
             self.unmatched.fetch_add(1, Ordering::Relaxed);
         }
@@ -103,22 +87,14 @@ impl<K: Eq + Hash, V> PendingTable<K, V> {
 
     /// Ends every key whose deadline has passed.
     pub fn expire(&self, now: Instant) -> Vec<(K, V)> {
-        let expired = self
-            .lock()
-            .extract_if(|_, pending| pending.deadline <= now)
-            .collect::<Vec<_>>();
-        expired
-            .into_iter()
-            .map(|(key, pending)| (key, pending.value))
-            .collect()
+        let expired = self.lock().extract_if(|_, pending| pending.deadline <= now).collect::<Vec<_>>();
+        expired.into_iter().map(|(key, pending)| (key, pending.value)).collect()
     }
 
     /// Ends everything, as when the other side is gone.
     pub fn drain(&self) -> Vec<(K, V)> {
         let all = std::mem::take(&mut *self.lock());
-        all.into_iter()
-            .map(|(key, pending)| (key, pending.value))
-            .collect()
+        all.into_iter().map(|(key, pending)| (key, pending.value)).collect()
     }
 
     /// How many keys are in the table.

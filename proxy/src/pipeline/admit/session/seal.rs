@@ -35,11 +35,7 @@ impl Owner {
         let mut context = digest::Context::new(&digest::SHA256);
         let issuer = principal.issuer.as_deref();
         context.update(&[u8::from(issuer.is_some())]);
-        for field in [
-            issuer.unwrap_or_default(),
-            principal.kind.as_str(),
-            &principal.id,
-        ] {
+        for field in [issuer.unwrap_or_default(), principal.kind.as_str(), &principal.id] {
             context.update(&(field.len() as u64).to_le_bytes());
             context.update(field.as_bytes());
         }
@@ -101,10 +97,7 @@ impl Sealer {
     /// Makes the id: visible ASCII only.
     pub fn seal(&self, session: &Sealed) -> Result<String, SealError> {
         let mut sealed = encode(session)?;
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::empty(), &mut sealed)
-            .map_err(|_| SealError::Crypto)?;
+        let nonce = self.0.seal_in_place_append_tag(Aad::empty(), &mut sealed).map_err(|_| SealError::Crypto)?;
         let mut id = nonce.as_ref().to_vec();
         id.append(&mut sealed);
         Ok(URL_SAFE_NO_PAD.encode(id))
@@ -114,11 +107,7 @@ impl Sealer {
     pub fn open(&self, id: &[u8], owner: Owner, route: &str, now: u64) -> Result<Sealed, Session> {
         let session = self.decrypt(id).ok_or(Session::Unknown)?;
         let owned = verify_slices_are_equal(&session.owner.0, &owner.0).is_ok();
-        if owned && *session.route == *route && now < session.expires_at {
-            Ok(session)
-        } else {
-            Err(Session::Unknown)
-        }
+        if owned && *session.route == *route && now < session.expires_at { Ok(session) } else { Err(Session::Unknown) }
     }
 
     fn decrypt(&self, id: &[u8]) -> Option<Sealed> {
@@ -129,10 +118,7 @@ impl Sealer {
         let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
-        let payload = self
-            .0
-            .open_in_place(nonce, Aad::empty(), &mut sealed)
-            .ok()?;
+        let payload = self.0.open_in_place(nonce, Aad::empty(), &mut sealed).ok()?;
         decode(payload)
     }
 }

@@ -48,10 +48,7 @@ impl<S> SessionTable<S> {
     /// An empty table.
     pub fn new(settings: &SessionSettings) -> Self {
         Self {
-            inner: RwLock::new(Inner {
-                sessions: HashMap::new(),
-                owners: HashMap::new(),
-            }),
+            inner: RwLock::new(Inner { sessions: HashMap::new(), owners: HashMap::new() }),
             sessions_max: settings.sessions_max,
             sessions_per_principal_max: settings.sessions_per_principal_max,
             idle_max_s: settings.idle_max.0.as_secs(),
@@ -61,21 +58,10 @@ impl<S> SessionTable<S> {
 
     /// Adds a session. Gives back the states of sessions that made room for it; their streams and upstream sessions are to
     /// be closed.
-    pub fn insert(
-        &self,
-        handle: Handle,
-        owner: Owner,
-        state: Arc<S>,
-        now: u64,
-    ) -> Result<Vec<Arc<S>>, Session> {
+    pub fn insert(&self, handle: Handle, owner: Owner, state: Arc<S>, now: u64) -> Result<Vec<Arc<S>>, Session> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let displaced = self.make_room(&mut inner, owner, now)?;
-        let entry = Entry {
-            owner,
-            state,
-            began_at: now,
-            used_at: AtomicU64::new(now),
-        };
+        let entry = Entry { owner, state, began_at: now, used_at: AtomicU64::new(now) };
         inner.sessions.insert(handle, entry);
         inner.owners.entry(owner).or_default().push(handle);
         Ok(displaced)
@@ -112,18 +98,12 @@ impl<S> SessionTable<S> {
     pub fn sweep(&self, now: u64) -> Vec<Arc<S>> {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         let over = inner.over(|entry| self.is_over(entry, now));
-        over.iter()
-            .filter_map(|handle| inner.remove(handle))
-            .collect()
+        over.iter().filter_map(|handle| inner.remove(handle)).collect()
     }
 
     /// How many sessions are in the table.
     pub fn len(&self) -> usize {
-        self.inner
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .sessions
-            .len()
+        self.inner.read().unwrap_or_else(PoisonError::into_inner).sessions.len()
     }
 
     /// Whether there is no session.
@@ -135,30 +115,16 @@ impl<S> SessionTable<S> {
         entry.idle(now) >= self.idle_max_s || now.saturating_sub(entry.began_at) >= self.age_max_s
     }
 
-    fn make_room(
-        &self,
-        inner: &mut Inner<S>,
-        owner: Owner,
-        now: u64,
-    ) -> Result<Vec<Arc<S>>, Session> {
+    fn make_room(&self, inner: &mut Inner<S>, owner: Owner, now: u64) -> Result<Vec<Arc<S>>, Session> {
         let victims = self.victims(inner, owner, now)?;
-        Ok(victims
-            .iter()
-            .filter_map(|handle| inner.remove(handle))
-            .collect())
+        Ok(victims.iter().filter_map(|handle| inner.remove(handle)).collect())
     }
 
     /// The sessions that a new one of `owner` displaces.
     fn victims(&self, inner: &Inner<S>, owner: Owner, now: u64) -> Result<Vec<Handle>, Session> {
-        let own = inner
-            .owners
-            .get(&owner)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let own = inner.owners.get(&owner).map(Vec::as_slice).unwrap_or_default();
         if own.len() >= self.sessions_per_principal_max {
-            let entries = own
-                .iter()
-                .filter_map(|handle| inner.sessions.get_key_value(handle));
+            let entries = own.iter().filter_map(|handle| inner.sessions.get_key_value(handle));
             return self.oldest(entries, OWN_IDLE_S, now);
         }
         if inner.sessions.len() >= self.sessions_max {
@@ -177,12 +143,7 @@ impl<S> SessionTable<S> {
         S: 't,
     {
         let (handle, entry) = entries
-            .min_by_key(|(_, entry)| {
-                (
-                    !self.is_over(entry, now),
-                    entry.used_at.load(Ordering::Relaxed),
-                )
-            })
+            .min_by_key(|(_, entry)| (!self.is_over(entry, now), entry.used_at.load(Ordering::Relaxed)))
             .ok_or(Session::LimitReached)?;
         if self.is_over(entry, now) || entry.idle(now) >= idle_s {
             Ok(vec![*handle])
@@ -212,9 +173,6 @@ impl<S> Inner<S> {
 
     fn over(&self, is_over: impl Fn(&Entry<S>) -> bool) -> Vec<Handle> {
         let entries = self.sessions.iter();
-        entries
-            .filter(|(_, entry)| is_over(entry))
-            .map(|(handle, _)| *handle)
-            .collect()
+        entries.filter(|(_, entry)| is_over(entry)).map(|(handle, _)| *handle).collect()
     }
 }

@@ -27,12 +27,8 @@ use crate::model::{Principal, PrincipalKind, principal::PrincipalParts, rejectio
 const NOW: u64 = 1_800_000_000;
 
 fn sessions(all: usize, own: usize) -> Sessions<u32> {
-    Sessions::new(&SessionSettings {
-        sessions_max: all,
-        sessions_per_principal_max: own,
-        ..SessionSettings::default()
-    })
-    .unwrap()
+    Sessions::new(&SessionSettings { sessions_max: all, sessions_per_principal_max: own, ..SessionSettings::default() })
+        .unwrap()
 }
 
 fn principal(id: &str, issuer: Option<&str>, group: &str) -> Principal {
@@ -54,10 +50,7 @@ fn alice() -> Principal {
 }
 
 fn begin(sessions: &Sessions<u32>, who: &Principal, state: u32, now: u64) -> String {
-    sessions
-        .begin(who, "/mcp", Some(b"up-1"), Arc::new(state), now)
-        .unwrap()
-        .id
+    sessions.begin(who, "/mcp", Some(b"up-1"), Arc::new(state), now).unwrap().id
 }
 
 fn unknown(sessions: &Sessions<u32>, id: &str, who: &Principal, route: &str, now: u64) {
@@ -69,23 +62,12 @@ fn unknown(sessions: &Sessions<u32>, id: &str, who: &Principal, route: &str, now
 fn session_is_found_by_its_owner_until_it_ends() {
     let sessions = sessions(10, 10);
     let id = begin(&sessions, &alice(), 7, NOW);
-    let found = sessions
-        .find(id.as_bytes(), &alice(), "/mcp", NOW + 1)
-        .unwrap();
-    assert_eq!(
-        (*found.state, found.upstream_id.as_deref()),
-        (7, Some(b"up-1".as_slice()))
-    );
-    let ended = sessions
-        .end(id.as_bytes(), &alice(), "/mcp", NOW + 2)
-        .unwrap();
+    let found = sessions.find(id.as_bytes(), &alice(), "/mcp", NOW + 1).unwrap();
+    assert_eq!((*found.state, found.upstream_id.as_deref()), (7, Some(b"up-1".as_slice())));
+    let ended = sessions.end(id.as_bytes(), &alice(), "/mcp", NOW + 2).unwrap();
     assert_eq!(*ended.state, 7);
     unknown(&sessions, &id, &alice(), "/mcp", NOW + 2);
-    assert!(
-        sessions
-            .end(id.as_bytes(), &alice(), "/mcp", NOW + 2)
-            .is_err()
-    );
+    assert!(sessions.end(id.as_bytes(), &alice(), "/mcp", NOW + 2).is_err());
 }
 
 #[test]
@@ -93,11 +75,7 @@ fn refreshed_token_with_other_groups_keeps_the_session() {
     let sessions = sessions(10, 10);
     let id = begin(&sessions, &alice(), 7, NOW);
     let refreshed = principal("alice", Some("https://idp"), "b");
-    assert!(
-        sessions
-            .find(id.as_bytes(), &refreshed, "/mcp", NOW)
-            .is_ok()
-    );
+    assert!(sessions.find(id.as_bytes(), &refreshed, "/mcp", NOW).is_ok());
 }
 
 #[test]
@@ -138,15 +116,7 @@ fn altered_ids_are_unknown() {
         let altered = String::from_utf8(altered).unwrap();
         unknown(&sessions, &altered, &alice(), "/mcp", NOW);
     }
-    for altered in [
-        "",
-        "x",
-        "AAAA",
-        &id[1..],
-        &id[..id.len() - 1],
-        &format!("{id}A"),
-        &"A".repeat(100_000),
-    ] {
+    for altered in ["", "x", "AAAA", &id[1..], &id[..id.len() - 1], &format!("{id}A"), &"A".repeat(100_000)] {
         unknown(&sessions, altered, &alice(), "/mcp", NOW);
     }
 }
@@ -170,16 +140,11 @@ fn session_ends_by_idleness_and_by_age() {
 #[test]
 fn ids_are_random_and_visible_ascii() {
     let sessions = sessions(10_000, 10_000);
-    let ids: HashSet<String> = (0..10_000)
-        .map(|n| begin(&sessions, &alice(), n, NOW))
-        .collect();
+    let ids: HashSet<String> = (0..10_000).map(|n| begin(&sessions, &alice(), n, NOW)).collect();
     assert_eq!(ids.len(), 10_000);
     let starts: HashSet<&str> = ids.iter().map(|id| &id[..16]).collect();
     assert_eq!(starts.len(), 10_000);
-    assert!(
-        ids.iter()
-            .all(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
-    );
+    assert!(ids.iter().all(|id| id.bytes().all(|byte| byte.is_ascii_graphic())));
     assert!(!ids.iter().any(|id| id.contains("alice")));
 }
 
@@ -191,27 +156,15 @@ fn owner_with_busy_sessions_is_refused_another_and_nobody_elses_is_displaced() {
     for state in 1..=3 {
         begin(&sessions, &alice(), state, NOW);
     }
-    assert_eq!(
-        sessions.check_room(&alice(), NOW + 59),
-        Err(Session::LimitReached)
-    );
+    assert_eq!(sessions.check_room(&alice(), NOW + 59), Err(Session::LimitReached));
     let refused = sessions.begin(&alice(), "/mcp", None, Arc::new(9), NOW + 59);
-    assert_eq!(
-        refused.err(),
-        Some(BeginError::Refused(Session::LimitReached))
-    );
+    assert_eq!(refused.err(), Some(BeginError::Refused(Session::LimitReached)));
     // After a minute of idleness the owner's own oldest one makes room.
     sessions.check_room(&alice(), NOW + 60).unwrap();
-    let begun = sessions
-        .begin(&alice(), "/mcp", None, Arc::new(9), NOW + 60)
-        .unwrap();
+    let begun = sessions.begin(&alice(), "/mcp", None, Arc::new(9), NOW + 60).unwrap();
     assert_eq!(begun.displaced.len(), 1);
     assert!((1..=3).contains(&*begun.displaced[0]));
-    assert!(
-        sessions
-            .find(kept.as_bytes(), &bob, "/mcp", NOW + 60)
-            .is_ok()
-    );
+    assert!(sessions.find(kept.as_bytes(), &bob, "/mcp", NOW + 60).is_ok());
 }
 
 #[test]
@@ -223,11 +176,7 @@ fn flood_of_sessions_keeps_the_table_bounded_and_spares_those_in_use() {
         let who = principal(&format!("flood {}", n % 500), None, "a");
         let now = NOW + u64::from(n / 100);
         sessions.find(id.as_bytes(), &alice(), "/mcp", now).unwrap();
-        refused += u32::from(
-            sessions
-                .begin(&who, "/mcp", None, Arc::new(n), now)
-                .is_err(),
-        );
+        refused += u32::from(sessions.begin(&who, "/mcp", None, Arc::new(n), now).is_err());
         assert!(sessions.len() <= 1_000);
     }
     assert!(refused > 0);
@@ -249,21 +198,9 @@ fn upstream_id_is_bounded() {
     let found = sessions.find(id.as_bytes(), &alice(), "/mcp", NOW).unwrap();
     assert_eq!(found.upstream_id.unwrap().len(), UPSTREAM_ID_BYTES_MAX);
     let refused = begin(UPSTREAM_ID_BYTES_MAX + 1).err();
-    assert_eq!(
-        refused,
-        Some(BeginError::Seal(SealError::UpstreamIdTooLong))
-    );
-    let none = sessions
-        .begin(&alice(), "/mcp", None, Arc::new(0), NOW)
-        .unwrap()
-        .id;
-    assert_eq!(
-        sessions
-            .find(none.as_bytes(), &alice(), "/mcp", NOW)
-            .unwrap()
-            .upstream_id,
-        None
-    );
+    assert_eq!(refused, Some(BeginError::Seal(SealError::UpstreamIdTooLong)));
+    let none = sessions.begin(&alice(), "/mcp", None, Arc::new(0), NOW).unwrap().id;
+    assert_eq!(sessions.find(none.as_bytes(), &alice(), "/mcp", NOW).unwrap().upstream_id, None);
 }
 
 #[test]

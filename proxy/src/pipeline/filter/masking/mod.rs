@@ -42,9 +42,7 @@ pub struct Masked {
 impl Masking {
     /// With these detectors.
     pub fn new(detectors: Vec<Arc<dyn Detector>>) -> Self {
-        Self {
-            detectors: detectors.into(),
-        }
+        Self { detectors: detectors.into() }
     }
 
     /// Whether there is nothing to do.
@@ -57,10 +55,7 @@ impl Masking {
     /// # Errors
     /// [`MaskingError`]: the message must not go down.
     pub async fn apply(&self, json: &Json) -> Result<Masked, MaskingError> {
-        let unchanged = || Masked {
-            bytes: json.bytes().clone(),
-            redactions: Vec::new(),
-        };
+        let unchanged = || Masked { bytes: json.bytes().clone(), redactions: Vec::new() };
         if !self.may_match(json.bytes()) {
             return Ok(unchanged());
         }
@@ -88,10 +83,7 @@ impl Masking {
     fn may_match(&self, raw: &[u8]) -> bool {
         !self.detectors.is_empty()
             && (memchr::memmem::find(raw, b"\\u").is_some()
-                || self
-                    .detectors
-                    .iter()
-                    .any(|detector| detector.may_match(raw)))
+                || self.detectors.iter().any(|detector| detector.may_match(raw)))
     }
 
     async fn walk(&self, root: Value<'_>, found: &mut Vec<Found>) -> Result<(), MaskingError> {
@@ -154,25 +146,16 @@ mod tests {
     use super::*;
 
     async fn mask(text: &str) -> (String, Vec<(&'static str, usize)>) {
-        let masking = Masking::new(vec![Arc::new(
-            detectors::aws_access_key::AwsAccessKey::new(),
-        )]);
-        let json =
-            Json::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap();
+        let masking = Masking::new(vec![Arc::new(detectors::aws_access_key::AwsAccessKey::new())]);
+        let json = Json::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap();
         let masked = masking.apply(&json).await.unwrap();
-        (
-            String::from_utf8(masked.bytes.to_vec()).unwrap(),
-            masked.redactions,
-        )
+        (String::from_utf8(masked.bytes.to_vec()).unwrap(), masked.redactions)
     }
 
     #[tokio::test]
     async fn secret_in_a_string_is_masked_and_the_rest_unchanged() {
         let (text, count) = mask(r#"{"a": ["x AKIAIOSFODNN7EXAMPLE y", 1.50],"b":"AKIA"}"#).await;
-        assert_eq!(
-            text,
-            r#"{"a": ["x [masked:aws_access_key] y", 1.50],"b":"AKIA"}"#
-        );
+        assert_eq!(text, r#"{"a": ["x [masked:aws_access_key] y", 1.50],"b":"AKIA"}"#);
         assert_eq!(count, [("aws_access_key", 1)]);
     }
 

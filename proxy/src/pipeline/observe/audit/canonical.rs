@@ -68,10 +68,7 @@ pub fn push_value(out: &mut String, value: &serde_json::Value, form: Form) -> Op
     match value {
         serde_json::Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
         serde_json::Value::Number(number) => {
-            push_integer(
-                out,
-                number.as_u64().filter(|number| *number <= INTEGER_MAX)?,
-            );
+            push_integer(out, number.as_u64().filter(|number| *number <= INTEGER_MAX)?);
         }
         serde_json::Value::String(text) => push_string(out, text, form),
         serde_json::Value::Array(items) => {
@@ -114,11 +111,7 @@ impl<'a> ObjectWriter<'a> {
     /// Opens the object.
     pub fn new(out: &'a mut String, form: Form) -> Self {
         out.push('{');
-        Self {
-            out,
-            form,
-            last_key: "",
-        }
+        Self { out, form, last_key: "" }
     }
 
     fn key(&mut self, key: &'static str) {

@@ -54,12 +54,7 @@ impl Chain {
     pub fn new(predecessor: Option<Predecessor>, digest_key: DigestKey) -> Self {
         let mut chain_uid = match &predecessor {
             // The instance's part stays as long as the file is continued.
-            Some(earlier) => earlier
-                .chain_uid
-                .split('-')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            Some(earlier) => earlier.chain_uid.split('-').next().unwrap_or_default().to_owned(),
             None => {
                 let mut instance = String::new();
                 random::push_hex(&mut instance, &random::bytes::<8>());
@@ -84,10 +79,7 @@ impl Chain {
 
     /// Where the chain stands.
     pub fn mark(&self) -> Mark {
-        Mark {
-            next_seq: self.next_seq,
-            prev: self.prev.clone(),
-        }
+        Mark { next_seq: self.next_seq, prev: self.prev.clone() }
     }
 
     /// Takes back every record sealed since the mark.
@@ -103,25 +95,11 @@ impl Chain {
             _ => None,
         };
         let arguments = arguments.map(|arguments| arguments.resolve(&self.digest_key));
-        let place = Place {
-            chain_uid: &self.chain_uid,
-            seq: self.next_seq,
-            prev: self.prev.as_deref(),
-            time_unix_ms,
-        };
+        let place = Place { chain_uid: &self.chain_uid, seq: self.next_seq, prev: self.prev.as_deref(), time_unix_ms };
         self.canonical.clear();
-        record.write(
-            arguments.as_deref(),
-            &place,
-            &mut self.canonical,
-            Form::Canonical,
-        );
+        record.write(arguments.as_deref(), &place, &mut self.canonical, Form::Canonical);
         let fingerprint = fingerprint(&self.canonical);
-        if self
-            .canonical
-            .bytes()
-            .all(|byte| (0x20..0x7f).contains(&byte))
-        {
+        if self.canonical.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             // Both forms are the same: nothing in it needs an escape.
             lines.push_str(&self.canonical);
         } else {

@@ -19,8 +19,8 @@ mod tests;
 
 pub use digest::{ArgumentsDigest, DigestKey};
 pub use record::{
-    Circumstances, DecisionRecord, Direction, Lifecycle, Outcome, OutcomeRecord, Record,
-    RefusalRecord, Target, TargetKind,
+    Circumstances, DecisionRecord, Direction, Lifecycle, Outcome, OutcomeRecord, Record, RefusalRecord, Target,
+    TargetKind,
 };
 pub use sink::OpenError;
 pub use writer::{AuditError, AuditWriter, Mode, WriterHandle, WriterOptions};

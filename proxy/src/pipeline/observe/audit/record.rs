@@ -316,44 +316,22 @@ impl<'a> Fields<'a> {
     }
 
     fn of_lifecycle(event: &'a Lifecycle) -> Self {
-        let fields = Self {
-            kind: event.kind(),
-            ..Self::default()
-        };
+        let fields = Self { kind: event.kind(), ..Self::default() };
         match event {
-            Lifecycle::Start {
-                version,
-                truncated_bytes,
-            } => Self {
-                version: Some(version),
-                truncated_bytes: *truncated_bytes,
-                ..fields
-            },
-            Lifecycle::Snapshot { snapshot } => Self {
-                snapshot: Some(snapshot),
-                ..fields
-            },
-            Lifecycle::ReloadRefused { code } => Self {
-                code: Some(code),
-                ..fields
-            },
-            Lifecycle::Lost { count } => Self {
-                count: Some(*count),
-                ..fields
-            },
+            Lifecycle::Start { version, truncated_bytes } => {
+                Self { version: Some(version), truncated_bytes: *truncated_bytes, ..fields }
+            }
+            Lifecycle::Snapshot { snapshot } => Self { snapshot: Some(snapshot), ..fields },
+            Lifecycle::ReloadRefused { code } => Self { code: Some(code), ..fields },
+            Lifecycle::Lost { count } => Self { count: Some(*count), ..fields },
             Lifecycle::Stop | Lifecycle::Reopen => fields,
         }
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "a table: a line for each member, in the order of the keys"
-    )]
     fn write(&self, place: &Place<'_>, out: &mut String, form: Form) {
         let known = self.circumstances;
         let principal = known.and_then(|known| known.principal.as_deref());
-        let shown =
-            |value: Option<&'a str>| value.map(|value| text::limited(value, TEXT_CHARS_MAX));
+        let shown = |value: Option<&'a str>| value.map(|value| text::limited(value, TEXT_CHARS_MAX));
         let mut scratch = String::new();
         let mut object = ObjectWriter::new(out, form);
         object.optional("arguments_digest", self.arguments_digest);
@@ -362,10 +340,7 @@ impl<'a> Fields<'a> {
         if let Some(address) = known.and_then(|known| known.client_address) {
             object.string("client_address", written(&mut scratch, address));
         }
-        object.optional(
-            "client_id",
-            principal.and_then(|principal| principal.client_id.as_deref()),
-        );
+        object.optional("client_id", principal.and_then(|principal| principal.client_id.as_deref()));
         object.optional("code", self.code);
         object.integer("count", self.count);
         if let Some(id) = self.id {
@@ -373,34 +348,15 @@ impl<'a> Fields<'a> {
         }
         object.optional("direction", known.map(|known| known.direction.as_str()));
         object.integer("duration_us", self.duration_us);
-        object.optional(
-            "effect",
-            self.decision.map(|decision| effect(decision.effect)),
-        );
-        object.strings(
-            "errors",
-            self.decision
-                .iter()
-                .flat_map(|decision| decision.errors.iter().map(|id| &**id)),
-        );
+        object.optional("effect", self.decision.map(|decision| effect(decision.effect)));
+        object.strings("errors", self.decision.iter().flat_map(|decision| decision.errors.iter().map(|id| &**id)));
         object.bool("is_error", self.is_error);
-        object.optional(
-            "issuer",
-            principal.and_then(|principal| principal.issuer.as_deref()),
-        );
+        object.optional("issuer", principal.and_then(|principal| principal.issuer.as_deref()));
         let id = known.and_then(|known| known.jsonrpc_id.as_deref());
         object.optional("jsonrpc_id", id.map(|id| text::limited(id, ID_CHARS_MAX)));
         object.string("kind", self.kind);
-        object.optional(
-            "method",
-            shown(known.and_then(|known| known.method.as_deref())),
-        );
-        object.strings(
-            "policies",
-            self.decision
-                .iter()
-                .flat_map(|decision| decision.policies.iter().map(|id| &**id)),
-        );
+        object.optional("method", shown(known.and_then(|known| known.method.as_deref())));
+        object.strings("policies", self.decision.iter().flat_map(|decision| decision.policies.iter().map(|id| &**id)));
         object.optional("prev", place.prev);
         if let Some(principal) = principal {
             object.string("principal", &principal.display());
@@ -426,10 +382,7 @@ impl<'a> Fields<'a> {
         }
         object.optional("transport", known.map(|known| known.transport.as_str()));
         object.integer("truncated_bytes", self.truncated_bytes);
-        object.optional(
-            "upstream",
-            known.and_then(|known| known.upstream.as_deref()),
-        );
+        object.optional("upstream", known.and_then(|known| known.upstream.as_deref()));
         object.integer("upstream_us", self.upstream_us);
         object.optional("version", self.version);
         object.finish();
@@ -454,13 +407,7 @@ fn written(scratch: &mut String, value: impl std::fmt::Display) -> &str {
 impl Record {
     /// Appends the record, without fingerprint and line end. `arguments_digest` is what the record's
     /// [`ArgumentsDigest`] resolves to.
-    pub fn write(
-        &self,
-        arguments_digest: Option<&str>,
-        place: &Place<'_>,
-        out: &mut String,
-        form: Form,
-    ) {
+    pub fn write(&self, arguments_digest: Option<&str>, place: &Place<'_>, out: &mut String, form: Form) {
         Fields::of(self, arguments_digest).write(place, out, form);
     }
 }

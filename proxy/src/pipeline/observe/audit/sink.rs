@@ -82,38 +82,18 @@ impl Sink {
         if path == Path::new("-") {
             return Ok((Self::Stdout, Tail::default()));
         }
-        let io_error = |source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io_error)?;
+        let io_error = |source| OpenError::Io { path: path.to_owned(), source };
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(io_error)?;
         if !file.metadata().map_err(io_error)?.is_file() {
-            let sink = Self::File {
-                file,
-                path: path.to_owned(),
-                good_bytes: None,
-                torn: false,
-            };
+            let sink = Self::File { file, path: path.to_owned(), good_bytes: None, torn: false };
             return Ok((sink, Tail::default()));
         }
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(OpenError::InUse {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::InUse { path: path.to_owned() });
         }
         let (tail, good_bytes) = recover(&mut file, path)?;
-        let sink = Self::File {
-            file,
-            path: path.to_owned(),
-            good_bytes: Some(good_bytes),
-            torn: false,
-        };
+        let sink = Self::File { file, path: path.to_owned(), good_bytes: Some(good_bytes), torn: false };
         Ok((sink, tail))
     }
 
@@ -127,9 +107,7 @@ impl Sink {
             return Ok(());
         };
         // Our own lock on an unmoved file would look like another process's.
-        let same = File::open(&*path)
-            .and_then(|now| same_file(&now, file))
-            .unwrap_or(false);
+        let same = File::open(&*path).and_then(|now| same_file(&now, file)).unwrap_or(false);
         if same {
             return Ok(());
         }
@@ -150,12 +128,7 @@ impl Sink {
                 stdout.write_all(lines)?;
                 stdout.flush()
             }
-            Self::File {
-                file,
-                good_bytes,
-                torn,
-                ..
-            } => {
+            Self::File { file, good_bytes, torn, .. } => {
                 if *torn && let Some(good) = *good_bytes {
                     file.set_len(good)?;
                     *torn = false;
@@ -178,11 +151,7 @@ impl Sink {
     /// If the device fails.
     pub fn sync(&self) -> io::Result<()> {
         match self {
-            Self::File {
-                file,
-                good_bytes: Some(_),
-                ..
-            } => file.sync_data(),
+            Self::File { file, good_bytes: Some(_), .. } => file.sync_data(),
             Self::File { .. } | Self::Stdout => Ok(()),
         }
     }
@@ -196,10 +165,7 @@ fn same_file(a: &File, b: &File) -> io::Result<bool> {
 
 /// Finds the last complete line, cuts off what stands behind it and proves the line.
 fn recover(file: &mut File, path: &Path) -> Result<(Tail, u64), OpenError> {
-    let io_error = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io_error = |source| OpenError::Io { path: path.to_owned(), source };
     let length = file.metadata().map_err(io_error)?.len();
     // Two lines' worth: a torn one and the complete one before it.
     let window = 2 * (verify::LINE_BYTES_MAX as u64 + 1);
@@ -209,15 +175,9 @@ fn recover(file: &mut File, path: &Path) -> Result<(Tail, u64), OpenError> {
     file.take(window).read_to_end(&mut end).map_err(io_error)?;
     let Some(line_feed) = memchr::memrchr(b'\n', &end) else {
         if from > 0 {
-            return Err(OpenError::Damaged {
-                path: path.to_owned(),
-                reason: verify::Reason::TooLong,
-            });
+            return Err(OpenError::Damaged { path: path.to_owned(), reason: verify::Reason::TooLong });
         }
-        let tail = Tail {
-            predecessor: None,
-            truncated_bytes: (length > 0).then_some(length),
-        };
+        let tail = Tail { predecessor: None, truncated_bytes: (length > 0).then_some(length) };
         file.set_len(0).map_err(io_error)?;
         return Ok((tail, 0));
     };
@@ -225,23 +185,14 @@ fn recover(file: &mut File, path: &Path) -> Result<(Tail, u64), OpenError> {
     let without_feed = complete.get(..line_feed).unwrap_or_default();
     let start = memchr::memrchr(b'\n', without_feed).map_or(0, |at| at + 1);
     let last = verify::parse(without_feed.get(start..).unwrap_or_default());
-    let last = last.map_err(|reason| OpenError::Damaged {
-        path: path.to_owned(),
-        reason,
-    })?;
+    let last = last.map_err(|reason| OpenError::Damaged { path: path.to_owned(), reason })?;
     let torn = torn.len() as u64;
     let good = length - torn;
     if torn > 0 {
         file.set_len(good).map_err(io_error)?;
         file.sync_data().map_err(io_error)?;
     }
-    let predecessor = Predecessor {
-        chain_uid: last.chain_uid,
-        fingerprint: last.fingerprint,
-    };
-    let tail = Tail {
-        predecessor: Some(predecessor),
-        truncated_bytes: (torn > 0).then_some(torn),
-    };
+    let predecessor = Predecessor { chain_uid: last.chain_uid, fingerprint: last.fingerprint };
+    let tail = Tail { predecessor: Some(predecessor), truncated_bytes: (torn > 0).then_some(torn) };
     Ok((tail, good))
 }

@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     fs,
@@ -33,12 +27,7 @@ fn key() -> DigestKey {
 }
 
 fn options(mode: Mode) -> WriterOptions {
-    WriterOptions {
-        mode,
-        queue_records_max: 1024,
-        durable_timeout: Duration::from_secs(10),
-        digest_key: key(),
-    }
+    WriterOptions { mode, queue_records_max: 1024, durable_timeout: Duration::from_secs(10), digest_key: key() }
 }
 
 fn circumstances(tool: &str) -> Circumstances {
@@ -49,10 +38,7 @@ fn circumstances(tool: &str) -> Circumstances {
         revision: Some("2026-07-28"),
         client_address: Some([192, 0, 2, 7].into()),
         method: Some("tools/call".into()),
-        target: Some(Target {
-            kind: TargetKind::Tool,
-            name: tool.into(),
-        }),
+        target: Some(Target { kind: TargetKind::Tool, name: tool.into() }),
         jsonrpc_id: Some("17".into()),
         trace_id: Some([0xab; 16]),
         ..Circumstances::new(Transport::Http, Direction::FromClient)
@@ -117,22 +103,11 @@ fn written(directory: &Path, name: &str, count: usize) -> PathBuf {
 }
 
 fn lines(path: &Path) -> Vec<String> {
-    fs::read_to_string(path)
-        .unwrap()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
 }
 
 fn rewrite(path: &Path, lines: &[String]) {
-    fs::write(
-        path,
-        lines
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )
-    .unwrap();
+    fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
 }
 
 fn verified(path: &Path) -> Report {

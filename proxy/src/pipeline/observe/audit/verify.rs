@@ -122,40 +122,20 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.finding {
-            Some(Finding {
-                file,
-                line,
-                seq,
-                reason,
-            }) => {
+            Some(Finding { file, line, seq, reason }) => {
                 writeln!(f, "{}:{line}: record {seq}: {reason}", file.display())?;
                 write!(f, "{} good records before it", self.records)?;
             }
             None => write!(f, "good: {} records of {} runs", self.records, self.chains)?,
         }
         if self.lost > 0 {
-            write!(
-                f,
-                "\n{} records could not be kept while the process ran, as `lost` records tell",
-                self.lost
-            )?;
+            write!(f, "\n{} records could not be kept while the process ran, as `lost` records tell", self.lost)?;
         }
         if let Some(prev) = &self.continues {
-            write!(
-                f,
-                "\nthe first record continues an earlier file, whose last fingerprint is {prev}"
-            )?;
+            write!(f, "\nthe first record continues an earlier file, whose last fingerprint is {prev}")?;
         }
-        if let Some(Head {
-            chain_uid,
-            seq,
-            fingerprint,
-        }) = &self.head
-        {
-            write!(
-                f,
-                "\nlast good record: chain {chain_uid}, seq {seq}, fingerprint {fingerprint}"
-            )?;
+        if let Some(Head { chain_uid, seq, fingerprint }) = &self.head {
+            write!(f, "\nlast good record: chain {chain_uid}, seq {seq}, fingerprint {fingerprint}")?;
         }
         Ok(())
     }
@@ -216,12 +196,7 @@ impl Verifier {
             }
             number += 1;
             if let Err((seq, reason)) = self.line(&line) {
-                self.report.finding = Some(Finding {
-                    file: path.to_owned(),
-                    line: number,
-                    seq,
-                    reason,
-                });
+                self.report.finding = Some(Finding { file: path.to_owned(), line: number, seq, reason });
             }
         }
         Ok(())
@@ -237,12 +212,7 @@ impl Verifier {
             if line.len() > LINE_BYTES_MAX {
                 return Err((here, Reason::TooLong));
             }
-            return Err((
-                here,
-                Reason::Torn {
-                    bytes: line.len() as u64,
-                },
-            ));
+            return Err((here, Reason::Torn { bytes: line.len() as u64 }));
         };
         // Nothing that an unproven record says of itself is believed, its `seq` included.
         let link = parse(text).map_err(|reason| (here, reason))?;
@@ -254,11 +224,7 @@ impl Verifier {
         self.report.chains += u64::from(link.is_start || self.report.chains == 0);
         self.report.lost += link.lost;
         self.expected_head_seen |= self.expected_head.as_ref() == Some(&link.fingerprint);
-        self.report.head = Some(Head {
-            chain_uid: link.chain_uid,
-            seq: link.seq,
-            fingerprint: link.fingerprint,
-        });
+        self.report.head = Some(Head { chain_uid: link.chain_uid, seq: link.seq, fingerprint: link.fingerprint });
         Ok(())
     }
 
@@ -274,18 +240,13 @@ impl Verifier {
             return if link.is_start && linked {
                 Ok(())
             } else {
-                Err(Reason::Foreign {
-                    chain_uid: link.chain_uid.clone(),
-                })
+                Err(Reason::Foreign { chain_uid: link.chain_uid.clone() })
             };
         }
         let expected = head.seq + 1;
         match link.seq.cmp(&expected) {
             std::cmp::Ordering::Less => Err(Reason::Repeated { expected }),
-            std::cmp::Ordering::Greater => Err(Reason::Missing {
-                expected,
-                found: link.seq,
-            }),
+            std::cmp::Ordering::Greater => Err(Reason::Missing { expected, found: link.seq }),
             std::cmp::Ordering::Equal if linked => Ok(()),
             std::cmp::Ordering::Equal => Err(Reason::Unlinked),
         }
@@ -293,16 +254,10 @@ impl Verifier {
 
     /// The report.
     pub fn finish(mut self, last_file: &Path) -> Report {
-        if self.report.finding.is_none() && self.expected_head.is_some() && !self.expected_head_seen
-        {
+        if self.report.finding.is_none() && self.expected_head.is_some() && !self.expected_head_seen {
             let (line, seq) = (self.report.records + 1, self.next_seq());
             let file = last_file.to_owned();
-            self.report.finding = Some(Finding {
-                file,
-                line,
-                seq,
-                reason: Reason::HeadMissing,
-            });
+            self.report.finding = Some(Finding { file, line, seq, reason: Reason::HeadMissing });
         }
         self.report
     }
@@ -325,12 +280,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Link, Reason> {
     const TAIL: &str = ",\"fingerprint\":\"";
     let text = std::str::from_utf8(line).map_err(|_| Reason::Malformed)?;
     let body_bytes = text.len().checked_sub(TAIL.len() + FINGERPRINT_CHARS + 2);
-    let (body, tail) = body_bytes
-        .and_then(|at| text.split_at_checked(at))
-        .ok_or(Reason::Malformed)?;
-    let claimed = tail
-        .strip_prefix(TAIL)
-        .and_then(|tail| tail.strip_suffix("\"}"));
+    let (body, tail) = body_bytes.and_then(|at| text.split_at_checked(at)).ok_or(Reason::Malformed)?;
+    let claimed = tail.strip_prefix(TAIL).and_then(|tail| tail.strip_suffix("\"}"));
     let claimed = claimed.ok_or(Reason::Malformed)?;
     let mut object = String::with_capacity(body.len() + 1);
     object.push_str(body);

@@ -38,17 +38,7 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 const BATCH_RECORDS_MAX: usize = 1024;
 
 /// When a record counts as kept.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A decision is durable on disk before the call goes upstream; if it cannot be, the call is refused with
@@ -159,10 +149,7 @@ impl AuditWriter {
     /// # Errors
     /// If the file cannot be opened, continued or written to.
     pub fn start(path: &Path, options: WriterOptions) -> Result<(Self, WriterHandle), OpenError> {
-        let io_error = |source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io_error = |source| OpenError::Io { path: path.to_owned(), source };
         let (sink, tail) = Sink::open(path)?;
         let capacity = options.queue_records_max.max(16);
         let (queue, tasks) = sync_channel(capacity);
@@ -184,20 +171,10 @@ impl AuditWriter {
             unsynced_since: None,
         };
         let version = env!("CARGO_PKG_VERSION");
-        let start = Lifecycle::Start {
-            version,
-            truncated_bytes: tail.truncated_bytes,
-        };
+        let start = Lifecycle::Start { version, truncated_bytes: tail.truncated_bytes };
         worker.lifecycle(start).map_err(io_error)?;
-        let thread = thread::Builder::new()
-            .name("audit".to_owned())
-            .spawn(move || worker.run())
-            .map_err(io_error)?;
-        let writer = Self {
-            queue,
-            shared,
-            thread: thread.thread().clone(),
-        };
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || worker.run()).map_err(io_error)?;
+        let writer = Self { queue, shared, thread: thread.thread().clone() };
         Ok((writer.clone(), WriterHandle { writer, thread }))
     }
 
@@ -243,10 +220,7 @@ impl AuditWriter {
             Mode::BestEffort => self.shared.capacity,
         };
         if self.push(record, None, room).is_err() {
-            self.shared
-                .counts
-                .lost_queue_full
-                .fetch_add(1, Ordering::Relaxed);
+            self.shared.counts.lost_queue_full.fetch_add(1, Ordering::Relaxed);
         } else if self.shared.idle.load(Ordering::Relaxed) {
             self.thread.unpark();
         }
@@ -265,20 +239,14 @@ impl AuditWriter {
             queued.fetch_sub(1, Ordering::Relaxed);
             return Err(AuditError::QueueFull);
         }
-        let kept = Kept {
-            record,
-            time_unix_ms: clock::now_unix_ms(),
-            done,
-        };
-        self.queue
-            .try_send(Task::Keep(Box::new(kept)))
-            .map_err(|error| {
-                queued.fetch_sub(1, Ordering::Relaxed);
-                match error {
-                    TrySendError::Full(_) => AuditError::QueueFull,
-                    TrySendError::Disconnected(_) => AuditError::Stopped,
-                }
-            })
+        let kept = Kept { record, time_unix_ms: clock::now_unix_ms(), done };
+        self.queue.try_send(Task::Keep(Box::new(kept))).map_err(|error| {
+            queued.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => AuditError::QueueFull,
+                TrySendError::Disconnected(_) => AuditError::Stopped,
+            }
+        })
     }
 }
 
@@ -338,8 +306,7 @@ impl Worker {
         while taken < BATCH_RECORDS_MAX {
             match self.tasks.try_recv() {
                 Ok(Task::Keep(kept)) => {
-                    self.chain
-                        .seal(&kept.record, kept.time_unix_ms, &mut self.lines);
+                    self.chain.seal(&kept.record, kept.time_unix_ms, &mut self.lines);
                     self.waiting.extend(kept.done);
                     taken += 1;
                 }
@@ -355,10 +322,7 @@ impl Worker {
             }
         }
         if taken > 0 {
-            self.shared
-                .counts
-                .queued
-                .fetch_sub(taken, Ordering::Relaxed);
+            self.shared.counts.queued.fetch_sub(taken, Ordering::Relaxed);
             self.commit(mark, taken as u64);
         }
         self.tell_lost();
@@ -376,20 +340,14 @@ impl Worker {
             Ok(()) => {
                 counts.written.fetch_add(records, Ordering::Relaxed);
                 self.unsynced_since.get_or_insert_with(Instant::now);
-                if self.waiting.is_empty() {
-                    Ok(())
-                } else {
-                    self.sync()
-                }
+                if self.waiting.is_empty() { Ok(()) } else { self.sync() }
             }
             Err(error) => {
                 // As if they had never been sealed: the file holds none of them.
                 self.chain.rewind(mark);
                 counts.sink_failures.fetch_add(1, Ordering::Relaxed);
                 let told = self.waiting.len() as u64;
-                counts
-                    .lost_sink_failed
-                    .fetch_add(records - told.min(records), Ordering::Relaxed);
+                counts.lost_sink_failed.fetch_add(records - told.min(records), Ordering::Relaxed);
                 tracing::error!(%error, records, "audit records could not be written");
                 Err(AuditError::SinkFailed)
             }
@@ -407,10 +365,7 @@ impl Worker {
                 Ok(())
             }
             Err(error) => {
-                self.shared
-                    .counts
-                    .sink_failures
-                    .fetch_add(1, Ordering::Relaxed);
+                self.shared.counts.sink_failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%error, "audit records could not be made durable");
                 Err(AuditError::SinkFailed)
             }
@@ -418,10 +373,7 @@ impl Worker {
     }
 
     fn sync_if_due(&mut self) {
-        if self
-            .unsynced_since
-            .is_some_and(|since| since.elapsed() >= SYNC_INTERVAL)
-        {
+        if self.unsynced_since.is_some_and(|since| since.elapsed() >= SYNC_INTERVAL) {
             // A failure is counted and tried again after the next write.
             self.unsynced_since = None;
             let _ = self.sync();
@@ -430,15 +382,8 @@ impl Worker {
 
     fn tell_lost(&mut self) {
         let counts = &self.shared.counts;
-        let lost = counts.lost_queue_full.load(Ordering::Relaxed)
-            + counts.lost_sink_failed.load(Ordering::Relaxed);
-        if lost > self.lost_told
-            && self
-                .lifecycle(Lifecycle::Lost {
-                    count: lost - self.lost_told,
-                })
-                .is_ok()
-        {
+        let lost = counts.lost_queue_full.load(Ordering::Relaxed) + counts.lost_sink_failed.load(Ordering::Relaxed);
+        if lost > self.lost_told && self.lifecycle(Lifecycle::Lost { count: lost - self.lost_told }).is_ok() {
             self.lost_told = lost;
         }
     }
@@ -450,10 +395,7 @@ impl Worker {
                 let _ = self.lifecycle(Lifecycle::Reopen);
             }
             Err(error) => {
-                self.shared
-                    .counts
-                    .sink_failures
-                    .fetch_add(1, Ordering::Relaxed);
+                self.shared.counts.sink_failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%error, "the audit file could not be reopened; the old one stays in use");
             }
         }
@@ -463,17 +405,10 @@ impl Worker {
     fn lifecycle(&mut self, event: Lifecycle) -> std::io::Result<()> {
         let mark = self.chain.mark();
         self.lines.clear();
-        self.chain.seal(
-            &Record::Lifecycle(event),
-            clock::now_unix_ms(),
-            &mut self.lines,
-        );
+        self.chain.seal(&Record::Lifecycle(event), clock::now_unix_ms(), &mut self.lines);
         if let Err(error) = self.sink.append(self.lines.as_bytes()) {
             self.chain.rewind(mark);
-            self.shared
-                .counts
-                .sink_failures
-                .fetch_add(1, Ordering::Relaxed);
+            self.shared.counts.sink_failures.fetch_add(1, Ordering::Relaxed);
             return Err(error);
         }
         self.shared.counts.written.fetch_add(1, Ordering::Relaxed);

@@ -45,14 +45,8 @@ pub struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        let table = Table {
-            ids: HashMap::new(),
-            texts: vec![names::OTHER.into()],
-        };
-        Self {
-            table: ArcSwap::from_pointee(table),
-            adding: Mutex::new(()),
-        }
+        let table = Table { ids: HashMap::new(), texts: vec![names::OTHER.into()] };
+        Self { table: ArcSwap::from_pointee(table), adding: Mutex::new(()) }
     }
 }
 
@@ -62,10 +56,7 @@ impl Names {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let mut table = Table::clone(&self.table.load());
         for name in names {
-            if table.texts.len() >= NAMES_MAX
-                || name.len() > NAME_BYTES_MAX
-                || table.ids.contains_key(name)
-            {
+            if table.texts.len() >= NAMES_MAX || name.len() > NAME_BYTES_MAX || table.ids.contains_key(name) {
                 continue;
             }
             let Ok(id) = u16::try_from(table.texts.len()) else {
@@ -80,22 +71,13 @@ impl Names {
 
     /// The name's id; [`NameId::OTHER`] for one that is not known.
     pub fn id(&self, name: &str) -> NameId {
-        self.table
-            .load()
-            .ids
-            .get(name)
-            .copied()
-            .unwrap_or(NameId::OTHER)
+        self.table.load().ids.get(name).copied().unwrap_or(NameId::OTHER)
     }
 
     /// The name.
     pub fn text(&self, id: NameId) -> Arc<str> {
         let table = self.table.load();
-        table
-            .texts
-            .get(usize::from(id.0))
-            .cloned()
-            .unwrap_or_else(|| names::OTHER.into())
+        table.texts.get(usize::from(id.0)).cloned().unwrap_or_else(|| names::OTHER.into())
     }
 }
 
@@ -148,8 +130,7 @@ impl<L: Labels, I> Family<L, I> {
             return Arc::clone(instrument);
         }
         if series.len() >= SERIES_MAX {
-            self.overflowed
-                .store(true, std::sync::atomic::Ordering::Relaxed);
+            self.overflowed.store(true, std::sync::atomic::Ordering::Relaxed);
             return Arc::clone(&self.overflow);
         }
         let instrument = Arc::new((self.make)());

@@ -62,10 +62,7 @@ impl Counter {
 
     /// The sum.
     pub fn value(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|cell| cell.0.load(Ordering::Relaxed))
-            .sum()
+        self.0.iter().map(|cell| cell.0.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -130,24 +127,12 @@ pub const HTTP_BOUNDS: Bounds = &[
 ];
 
 /// For the time that a message spends in Doorward itself.
-pub const OVERHEAD_BOUNDS: Bounds = &[
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    100_000_000,
-];
+pub const OVERHEAD_BOUNDS: Bounds =
+    &[25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 100_000_000];
 
 /// For the time of one stage.
 pub const STAGE_BOUNDS: Bounds = &[
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000,
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
 ];
 
 /// Durations in buckets.
@@ -175,10 +160,7 @@ impl Histogram {
     /// An empty one.
     pub fn new(bounds: Bounds) -> Self {
         let cells = || (0..bounds.len() + 2).map(|_| AtomicU64::new(0)).collect();
-        Self {
-            bounds,
-            shards: (0..shard_count()).map(|_| cells()).collect(),
-        }
+        Self { bounds, shards: (0..shard_count()).map(|_| cells()).collect() }
     }
 
     /// Counts one duration.
@@ -206,11 +188,6 @@ impl Histogram {
             sum_ns = sum_ns.wrapping_add(sum);
         }
         let count = buckets.iter().sum();
-        HistogramValue {
-            bounds: self.bounds,
-            buckets,
-            sum_ns,
-            count,
-        }
+        HistogramValue { bounds: self.bounds, buckets, sum_ns, count }
     }
 }

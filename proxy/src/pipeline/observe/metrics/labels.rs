@@ -43,19 +43,12 @@ impl MethodLabel {
     /// The method's label; `_OTHER` for one that no revision knows.
     pub fn of(method: &str) -> Self {
         let index = names::METHODS.binary_search(&method).ok();
-        Self(
-            index
-                .and_then(|index| u8::try_from(index).ok())
-                .unwrap_or(u8::MAX),
-        )
+        Self(index.and_then(|index| u8::try_from(index).ok()).unwrap_or(u8::MAX))
     }
 
     /// The label's value.
     pub fn as_str(self) -> &'static str {
-        names::METHODS
-            .get(usize::from(self.0))
-            .copied()
-            .unwrap_or(names::OTHER)
+        names::METHODS.get(usize::from(self.0)).copied().unwrap_or(names::OTHER)
     }
 }
 
@@ -66,9 +59,8 @@ impl LabelValue for MethodLabel {
 }
 
 /// JSON-RPC codes that are shown as they are. The upstream chooses its codes, so others are `_OTHER`.
-const RPC_CODES: [i32; 12] = [
-    -32700, -32603, -32602, -32601, -32600, -32042, -32022, -32021, -32020, -32002, -32001, -32000,
-];
+const RPC_CODES: [i32; 12] =
+    [-32700, -32603, -32602, -32601, -32600, -32042, -32022, -32021, -32020, -32002, -32001, -32000];
 
 /// Why an operation failed (`error.type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,9 +98,7 @@ impl ErrorType {
     pub fn name_of_code(code: &'static str) -> &'static str {
         match code {
             "rate_limit.exceeded" | "session.limit_reached" => "429",
-            "authn.unavailable" | "audit.unavailable" | "upstream.credential_unavailable" => {
-                "dependency_unavailable"
-            }
+            "authn.unavailable" | "audit.unavailable" | "upstream.credential_unavailable" => "dependency_unavailable",
             "authn.insufficient_scope" => "403",
             "accept.header_mismatch" => "-32020",
             "accept.version_unsupported" | "upstream.era_mismatch" => "-32022",

@@ -19,14 +19,11 @@ use std::{
 
 use family::{Family, Labels};
 pub use family::{NameId, Names};
-use instrument::{
-    Counter, Gauge, HTTP_BOUNDS, Histogram, HistogramValue, MCP_BOUNDS, OVERHEAD_BOUNDS,
-    STAGE_BOUNDS,
-};
+use instrument::{Counter, Gauge, HTTP_BOUNDS, Histogram, HistogramValue, MCP_BOUNDS, OVERHEAD_BOUNDS, STAGE_BOUNDS};
 use labels::{
-    CatalogueLabels, CodeLabels, DecisionLabels, DirectionLabels, HttpLabels, IssuerLabels,
-    KindLabels, LimitLabels, MaskingLabels, Operation, ReasonLabels, RefreshLabels, ResultLabels,
-    SessionLabels, StageLabels, TelemetryLabels, UpstreamLabels,
+    CatalogueLabels, CodeLabels, DecisionLabels, DirectionLabels, HttpLabels, IssuerLabels, KindLabels, LimitLabels,
+    MaskingLabels, Operation, ReasonLabels, RefreshLabels, ResultLabels, SessionLabels, StageLabels, TelemetryLabels,
+    UpstreamLabels,
 };
 
 use super::names::{attribute, metric};
@@ -238,21 +235,13 @@ impl Metrics {
 
     /// Adds metrics that are computed when they are read.
     pub fn add_source(&self, source: impl Fn(&mut Vec<Metric>) + Send + Sync + 'static) {
-        self.sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Box::new(source));
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
     }
 
     /// Every metric that has a value.
     pub fn collect(&self) -> Vec<Metric> {
         let mut metrics = self.collect_families();
-        for source in self
-            .sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
+        for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             source(&mut metrics);
         }
         metrics.retain(|metric| match &metric.points {
@@ -270,95 +259,65 @@ impl Metrics {
 
     /// An MCP operation ended, as the client sees it.
     pub fn server_operation(&self, operation: Operation, duration: Duration) {
-        self.server_operation
-            .with(operation, |histogram| histogram.record(duration));
+        self.server_operation.with(operation, |histogram| histogram.record(duration));
     }
 
     /// A try at the upstream ended.
     pub fn client_operation(&self, operation: Operation, duration: Duration) {
-        self.client_operation
-            .with(operation, |histogram| histogram.record(duration));
+        self.client_operation.with(operation, |histogram| histogram.record(duration));
     }
 
     /// An HTTP exchange ended.
     pub fn http_request(&self, labels: HttpLabels, duration: Duration) {
-        self.http_request
-            .with(labels, |histogram| histogram.record(duration));
+        self.http_request.with(labels, |histogram| histogram.record(duration));
     }
 
     /// Doorward's own share of a `request` or `response`.
     pub fn overhead(&self, direction: &'static str, duration: Duration) {
-        self.overhead
-            .with(DirectionLabels { direction }, |histogram| {
-                histogram.record(duration)
-            });
+        self.overhead.with(DirectionLabels { direction }, |histogram| histogram.record(duration));
     }
 
     /// A stage took so long.
     pub fn stage(&self, stage: &'static str, duration: Duration) {
-        self.stage_duration
-            .with(StageLabels { stage }, |histogram| {
-                histogram.record(duration)
-            });
+        self.stage_duration.with(StageLabels { stage }, |histogram| histogram.record(duration));
     }
 
     /// A stage decided; `reason` is a stable code or empty.
     pub fn decision(&self, stage: &'static str, decision: &'static str, reason: &'static str) {
-        self.decisions.with(
-            DecisionLabels {
-                stage,
-                decision,
-                reason,
-            },
-            |counter| counter.add(1),
-        );
+        self.decisions.with(DecisionLabels { stage, decision, reason }, |counter| counter.add(1));
     }
 
     /// A message was refused, or failed, with this stable code.
     pub fn refused(&self, code: &'static str) {
-        self.refusals
-            .with(CodeLabels { code }, |counter| counter.add(1));
+        self.refusals.with(CodeLabels { code }, |counter| counter.add(1));
     }
 
     /// Policies could not be evaluated.
     pub fn cedar_errors(&self, count: u64) {
-        self.cedar_errors
-            .with(KindLabels { kind: "evaluation" }, |counter| {
-                counter.add(count)
-            });
+        self.cedar_errors.with(KindLabels { kind: "evaluation" }, |counter| counter.add(count));
     }
 
     /// A message of an upstream was not passed on.
     pub fn upstream_dropped(&self, reason: &'static str) {
-        self.upstream_dropped
-            .with(ReasonLabels { reason }, |counter| counter.add(1));
+        self.upstream_dropped.with(ReasonLabels { reason }, |counter| counter.add(1));
     }
 
     /// Parts of a message were masked.
     pub fn redacted(&self, detector: &str, count: u64) {
         let detector = self.names.id(detector);
-        let labels = MaskingLabels {
-            detector,
-            direction: "response",
-        };
-        self.masking_redactions
-            .with(labels, |counter| counter.add(count));
+        let labels = MaskingLabels { detector, direction: "response" };
+        self.masking_redactions.with(labels, |counter| counter.add(count));
     }
 
     /// A reload took effect, or not.
     pub fn reloaded(&self, success: bool) {
-        self.last_reload_success
-            .with((), |gauge| gauge.set(i64::from(success)));
+        self.last_reload_success.with((), |gauge| gauge.set(i64::from(success)));
         let result = if success { "ok" } else { "refused" };
-        self.reloads
-            .with(ResultLabels { result }, |counter| counter.add(1));
+        self.reloads.with(ResultLabels { result }, |counter| counter.add(1));
     }
 
     /// Spans or exports were lost.
     pub fn telemetry_dropped(&self, signal: &'static str, reason: &'static str, count: u64) {
-        self.telemetry_dropped
-            .with(TelemetryLabels { signal, reason }, |counter| {
-                counter.add(count)
-            });
+        self.telemetry_dropped.with(TelemetryLabels { signal, reason }, |counter| counter.add(count));
     }
 }

@@ -35,9 +35,7 @@ pub fn name(metric: &Metric) -> String {
 }
 
 fn underscored(name: &str) -> String {
-    name.chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect()
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }
 
 fn write_metric(out: &mut String, metric: &Metric) {
@@ -48,11 +46,7 @@ fn write_metric(out: &mut String, metric: &Metric) {
         Points::Histogram(_) => "histogram",
     };
     // Writing to a string does not fail, here and below.
-    let _ = writeln!(
-        out,
-        "# HELP {name} {}\n# TYPE {name} {kind}",
-        escaped(metric.help, false)
-    );
+    let _ = writeln!(out, "# HELP {name} {}\n# TYPE {name} {kind}", escaped(metric.help, false));
     match &metric.points {
         Points::Counter(points) => {
             for (labels, value) in points {
@@ -69,10 +63,7 @@ fn write_metric(out: &mut String, metric: &Metric) {
                 let mut cumulative = 0;
                 for (index, count) in value.buckets.iter().enumerate() {
                     cumulative += count;
-                    let bound = value
-                        .bounds
-                        .get(index)
-                        .map_or_else(|| "+Inf".to_owned(), |ns| seconds(*ns));
+                    let bound = value.bounds.get(index).map_or_else(|| "+Inf".to_owned(), |ns| seconds(*ns));
                     write_sample(out, &name, "_bucket", labels, Some(&bound), cumulative);
                 }
                 write_sample(out, &name, "_sum", labels, None, seconds(value.sum_ns));
@@ -97,12 +88,7 @@ fn write_sample(
     let _ = write!(out, "{name}{suffix}");
     let mut separator = '{';
     for (key, text) in labels {
-        let _ = write!(
-            out,
-            "{separator}{}=\"{}\"",
-            underscored(key),
-            escaped(text, true)
-        );
+        let _ = write!(out, "{separator}{}=\"{}\"", underscored(key), escaped(text, true));
         separator = ',';
     }
     if let Some(le) = le {

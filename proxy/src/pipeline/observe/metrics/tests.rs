@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -42,18 +36,9 @@ fn series(metrics: &Metrics) -> usize {
 fn page_shows_every_kind_with_help_type_and_suffix() {
     let metrics = Metrics::default();
     metrics.names().register(["files", "read \"it\"\\\nnow"]);
-    metrics.server_operation(
-        operation(&metrics, "read \"it\"\\\nnow"),
-        Duration::from_millis(15),
-    );
-    metrics.server_operation(
-        operation(&metrics, "nobody knows"),
-        Duration::from_secs(400),
-    );
-    let failed = Operation {
-        error: Some(ErrorType::code("authz.denied")),
-        ..operation(&metrics, "x")
-    };
+    metrics.server_operation(operation(&metrics, "read \"it\"\\\nnow"), Duration::from_millis(15));
+    metrics.server_operation(operation(&metrics, "nobody knows"), Duration::from_secs(400));
+    let failed = Operation { error: Some(ErrorType::code("authz.denied")), ..operation(&metrics, "x") };
     metrics.server_operation(failed, Duration::ZERO);
     metrics.decision("cedar", "deny", "authz.denied");
     metrics.decision("cedar", "allow", "");
@@ -62,12 +47,7 @@ fn page_shows_every_kind_with_help_type_and_suffix() {
     metrics.overhead("request", Duration::from_micros(40));
     metrics.add_source(|out| {
         let points = Points::Gauge(vec![(vec![], 0.25)]);
-        out.push(Metric {
-            name: metric::AUDIT_QUEUE_USAGE,
-            unit: Unit::Ratio,
-            help: "Share.",
-            points,
-        });
+        out.push(Metric { name: metric::AUDIT_QUEUE_USAGE, unit: Unit::Ratio, help: "Share.", points });
     });
     insta::assert_snapshot!(prometheus::page(&metrics.collect()));
 }
@@ -81,15 +61,9 @@ fn hundred_thousand_unknown_names_add_no_series() {
     let before = series(&metrics);
     for index in 0..100_000 {
         let name = format!("tool-{index}");
-        let random = Operation {
-            method: MethodLabel::of(&name),
-            ..operation(&metrics, &name)
-        };
+        let random = Operation { method: MethodLabel::of(&name), ..operation(&metrics, &name) };
         metrics.server_operation(random, Duration::ZERO);
-        let failed = Operation {
-            error: Some(ErrorType::rpc(index)),
-            ..operation(&metrics, &name)
-        };
+        let failed = Operation { error: Some(ErrorType::rpc(index)), ..operation(&metrics, &name) };
         metrics.server_operation(failed, Duration::ZERO);
     }
     assert_eq!(series(&metrics), before + 2);
@@ -98,28 +72,20 @@ fn hundred_thousand_unknown_names_add_no_series() {
 #[test]
 fn combinations_over_the_limit_go_into_one_overflow_series() {
     let metrics = Metrics::default();
-    let all: Vec<_> = (0..SERIES_MAX + 500)
-        .map(|index| format!("tool-{index}"))
-        .collect();
+    let all: Vec<_> = (0..SERIES_MAX + 500).map(|index| format!("tool-{index}")).collect();
     metrics.names().register(all.iter().map(String::as_str));
     for name in &all {
         metrics.server_operation(operation(&metrics, name), Duration::from_millis(1));
     }
     assert_eq!(series(&metrics), SERIES_MAX + 1);
     let page = prometheus::page(&metrics.collect());
-    assert!(
-        page.contains("_count{otel_metric_overflow=\"true\"} 500\n"),
-        "{}",
-        page.len()
-    );
+    assert!(page.contains("_count{otel_metric_overflow=\"true\"} 500\n"), "{}", page.len());
 }
 
 #[test]
 fn names_over_the_limit_are_other() {
     let names = Names::default();
-    let all: Vec<_> = (0..NAMES_MAX + 10)
-        .map(|index| format!("name-{index}"))
-        .collect();
+    let all: Vec<_> = (0..NAMES_MAX + 10).map(|index| format!("name-{index}")).collect();
     names.register(all.iter().map(String::as_str));
     assert_eq!(names.id("name-4096"), NameId::OTHER);
     assert_eq!(&*names.text(names.id("name-17")), "name-17");
@@ -138,9 +104,7 @@ fn counts_of_many_threads_add_up() {
                 for index in 0..1_000_u64 {
                     metrics.refused("authn.expired");
                     metrics.overhead("request", Duration::from_micros(index));
-                    metrics
-                        .connections
-                        .with((), |gauge| gauge.add(if index % 2 == 0 { 1 } else { -1 }));
+                    metrics.connections.with((), |gauge| gauge.add(if index % 2 == 0 { 1 } else { -1 }));
                 }
             })
         })
@@ -148,12 +112,8 @@ fn counts_of_many_threads_add_up() {
     for thread in threads {
         thread.join().unwrap();
     }
-    metrics
-        .refusals
-        .each(|_, counter| assert_eq!(counter.value(), 8_000));
-    metrics
-        .connections
-        .each(|_, gauge| assert_eq!(gauge.value(), 0));
+    metrics.refusals.each(|_, counter| assert_eq!(counter.value(), 8_000));
+    metrics.connections.each(|_, gauge| assert_eq!(gauge.value(), 0));
     metrics.overhead.each(|_, histogram| {
         let value = histogram.value();
         assert_eq!(value.count, 8_000);
@@ -167,13 +127,7 @@ fn counts_of_many_threads_add_up() {
 fn error_types_are_bounded_and_follow_the_status_table() {
     let shown = |error: ErrorType| {
         let metrics = Metrics::default();
-        metrics.server_operation(
-            Operation {
-                error: Some(error),
-                ..operation(&metrics, "x")
-            },
-            Duration::ZERO,
-        );
+        metrics.server_operation(Operation { error: Some(error), ..operation(&metrics, "x") }, Duration::ZERO);
         let page = prometheus::page(&metrics.collect());
         let (_, rest) = page.split_once("error_type=\"").unwrap();
         rest.split_once('"').unwrap().0.to_owned()
@@ -181,25 +135,15 @@ fn error_types_are_bounded_and_follow_the_status_table() {
     assert_eq!(shown(ErrorType::rpc(-32602)), "-32602");
     assert_eq!(shown(ErrorType::rpc(12)), "_OTHER");
     assert_eq!(shown(ErrorType::Tool), "tool_error");
-    assert_eq!(
-        shown(ErrorType::code("authz.policy_error")),
-        "policy_denied"
-    );
-    assert_eq!(
-        shown(ErrorType::code("authn.unavailable")),
-        "dependency_unavailable"
-    );
+    assert_eq!(shown(ErrorType::code("authz.policy_error")), "policy_denied");
+    assert_eq!(shown(ErrorType::code("authn.unavailable")), "dependency_unavailable");
     assert_eq!(shown(ErrorType::code("authn.expired")), "401");
 }
 
 #[test]
 fn every_metric_and_attribute_name_is_pinned() {
     let metrics = Metrics::default();
-    let mut names: Vec<_> = metrics
-        .collect_families()
-        .iter()
-        .map(prometheus::name)
-        .collect();
+    let mut names: Vec<_> = metrics.collect_families().iter().map(prometheus::name).collect();
     names.sort();
     insta::assert_snapshot!(names.join("\n"));
     assert!(super::super::names::METHODS.is_sorted());

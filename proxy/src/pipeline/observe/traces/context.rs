@@ -94,20 +94,13 @@ pub fn tracestate(text: &str) -> Option<&str> {
         let (key, value) = member.split_once('=')?;
         let key_valid = !key.is_empty()
             && key.len() <= 256
-            && key.bytes().all(
-                |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@'),
-            );
-        let value_valid = value.len() <= 256
-            && value
-                .bytes()
-                .all(|byte| matches!(byte, b' '..=b'~') && byte != b'=');
+            && key.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@'));
+        let value_valid = value.len() <= 256 && value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'=');
         if !key_valid || !value_valid {
             return None;
         }
     }
-    (1..=TRACESTATE_MEMBERS_MAX)
-        .contains(&members)
-        .then_some(text)
+    (1..=TRACESTATE_MEMBERS_MAX).contains(&members).then_some(text)
 }
 
 /// The members of a `baggage` whose keys are allowed; `None` where none is.

@@ -78,16 +78,8 @@ impl Trace {
     /// The headers for a try at the upstream whose CLIENT span has this id. They replace what the client sent, in the HTTP
     /// head as in `_meta`.
     pub fn outgoing(&self, client_span: [u8; 8]) -> Outgoing {
-        let own = Parent {
-            trace_id: self.trace_id,
-            span_id: client_span,
-            sampled: self.sampled,
-        };
-        let parent = if self.tracing {
-            Some(own)
-        } else {
-            self.through
-        };
+        let own = Parent { trace_id: self.trace_id, span_id: client_span, sampled: self.sampled };
+        let parent = if self.tracing { Some(own) } else { self.through };
         Outgoing {
             traceparent: parent.map(|parent| parent.write()),
             tracestate: self.tracestate.clone(),
@@ -114,24 +106,14 @@ struct Export {
 impl Tracer {
     /// Traces nothing; valid trace headers go on as they came, baggage does not.
     pub fn disabled(metrics: Arc<Metrics>) -> Self {
-        Self {
-            export: None,
-            metrics,
-        }
+        Self { export: None, metrics }
     }
 
     /// Traces for an exporter, which empties the queue that is returned.
-    pub fn new(
-        settings: &OtlpSettings,
-        metrics: Arc<Metrics>,
-    ) -> (Self, Receiver<Box<SpanRecord>>) {
+    pub fn new(settings: &OtlpSettings, metrics: Arc<Metrics>) -> (Self, Receiver<Box<SpanRecord>>) {
         let (queue, spans) = sync_channel(QUEUE_SPANS_MAX);
         let ratio = settings.sampling_ratio.clamp(0.0, 1.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and 2^32 by the clamp"
-        )]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 2^32 by the clamp")]
         let sampled_of_4g = (ratio * 4_294_967_296.0) as u64;
         let export = Export {
             queue,
@@ -139,13 +121,7 @@ impl Tracer {
             flag_trusted: settings.sampled_flag_trusted,
             baggage_keys: settings.baggage_keys.clone().into(),
         };
-        (
-            Self {
-                export: Some(Arc::new(export)),
-                metrics,
-            },
-            spans,
-        )
+        (Self { export: Some(Arc::new(export)), metrics }, spans)
     }
 
     /// Finds a message's place in its trace, from its `_meta` and its HTTP head.
@@ -160,14 +136,8 @@ impl Tracer {
             self.count_invalid(valid.is_none(), "tracestate");
             valid
         });
-        let keys = self
-            .export
-            .as_ref()
-            .map_or(&[][..], |export| &export.baggage_keys);
-        let baggage = meta
-            .baggage
-            .or(http.baggage)
-            .and_then(|text| context::baggage(text, keys));
+        let keys = self.export.as_ref().map_or(&[][..], |export| &export.baggage_keys);
+        let baggage = meta.baggage.or(http.baggage).and_then(|text| context::baggage(text, keys));
         Trace {
             trace_id: parent.map_or_else(random::nonzero_bytes, |parent| parent.trace_id),
             span_id: random::nonzero_bytes(),
@@ -205,9 +175,7 @@ impl Tracer {
 
     fn count_invalid(&self, invalid: bool, reason: &'static str) {
         if invalid {
-            self.metrics
-                .trace_context_invalid
-                .with(ReasonLabels { reason }, |counter| counter.add(1));
+            self.metrics.trace_context_invalid.with(ReasonLabels { reason }, |counter| counter.add(1));
         }
     }
 

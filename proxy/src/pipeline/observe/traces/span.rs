@@ -110,13 +110,7 @@ impl SpanRecord {
     }
 
     /// The CLIENT span of a try, below the message's SERVER span.
-    pub fn client(
-        trace: &Trace,
-        span_id: [u8; 8],
-        method: &str,
-        start_unix_ns: u64,
-        end_unix_ns: u64,
-    ) -> Self {
+    pub fn client(trace: &Trace, span_id: [u8; 8], method: &str, start_unix_ns: u64, end_unix_ns: u64) -> Self {
         Self {
             kind: SpanKind::Client,
             span_id,
@@ -130,10 +124,7 @@ impl SpanRecord {
     pub fn name(&self) -> String {
         let method = shown(&self.method);
         match &self.target {
-            Some(Target {
-                kind: TargetKind::Tool | TargetKind::Prompt,
-                name,
-            }) => {
+            Some(Target { kind: TargetKind::Tool | TargetKind::Prompt, name }) => {
                 format!("{method} {}", shown(name))
             }
             _ => method,
@@ -143,9 +134,7 @@ impl SpanRecord {
     /// Whether the span's status is Error. A caller's fault, a refusal by policy and a tool's own error are not errors of
     /// a server; at the upstream's side every JSON-RPC error is one.
     pub fn is_error(&self) -> bool {
-        let fault = self
-            .fault
-            .is_some_and(|fault| fault.source() != Source::Downstream);
+        let fault = self.fault.is_some_and(|fault| fault.source() != Source::Downstream);
         let answer = self.rpc_code.is_some_and(|code| match self.kind {
             SpanKind::Client => true,
             SpanKind::Server => self.refusal.is_none() && !is_callers(code),
@@ -186,34 +175,16 @@ impl SpanRecord {
             }
         }
         let tool_call = &*self.method == "tools/call";
-        add(
-            attribute::GEN_AI_OPERATION_NAME,
-            tool_call.then(|| "execute_tool".to_owned()),
-        );
-        let id = self
-            .jsonrpc_id
-            .as_deref()
-            .map(|id| escaped(id, ID_CHARS_MAX));
+        add(attribute::GEN_AI_OPERATION_NAME, tool_call.then(|| "execute_tool".to_owned()));
+        let id = self.jsonrpc_id.as_deref().map(|id| escaped(id, ID_CHARS_MAX));
         add(attribute::JSONRPC_REQUEST_ID, id);
-        add(
-            attribute::MCP_PROTOCOL_VERSION,
-            self.revision.map(str::to_owned),
-        );
+        add(attribute::MCP_PROTOCOL_VERSION, self.revision.map(str::to_owned));
         add(attribute::NETWORK_TRANSPORT, Some(self.network.to_owned()));
         add(attribute::UPSTREAM, self.upstream.as_deref().map(shown));
-        add(
-            attribute::CLIENT_ADDRESS,
-            self.client_address.map(|address| address.to_string()),
-        );
+        add(attribute::CLIENT_ADDRESS, self.client_address.map(|address| address.to_string()));
         add(attribute::ERROR_TYPE, self.error_type());
-        add(
-            attribute::RPC_RESPONSE_STATUS_CODE,
-            self.rpc_code.map(|code| code.to_string()),
-        );
-        add(
-            attribute::DECISION_ID,
-            self.decision_id.map(|id| id.to_string()),
-        );
+        add(attribute::RPC_RESPONSE_STATUS_CODE, self.rpc_code.map(|code| code.to_string()));
+        add(attribute::DECISION_ID, self.decision_id.map(|id| id.to_string()));
         if let Some(code) = self.refusal {
             add(attribute::GUARDRAIL_TARGET_TYPE, Some("input".to_owned()));
             add(attribute::GUARDRAIL_VERDICT_TYPE, Some("deny".to_owned()));
@@ -222,10 +193,7 @@ impl SpanRecord {
         let mut add = |key, value: Option<i64>| {
             out.extend(value.map(|value| (key, AttributeValue::Integer(value))));
         };
-        add(
-            attribute::HTTP_RESPONSE_STATUS_CODE,
-            self.status.map(i64::from),
-        );
+        add(attribute::HTTP_RESPONSE_STATUS_CODE, self.status.map(i64::from));
         let resent = (self.resend_count > 0).then(|| i64::from(self.resend_count));
         add(attribute::HTTP_REQUEST_RESEND_COUNT, resent);
         out
@@ -234,10 +202,7 @@ impl SpanRecord {
 
 /// Codes that say that the caller was at fault.
 fn is_callers(code: i32) -> bool {
-    matches!(
-        code,
-        -32700 | -32600 | -32601 | -32602 | -32002 | -32020 | -32021 | -32022
-    )
+    matches!(code, -32700 | -32600 | -32601 | -32602 | -32002 | -32020 | -32021 | -32022)
 }
 
 fn shown(text: &str) -> String {

@@ -1,10 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::{
     sync::mpsc,
@@ -53,10 +47,7 @@ fn tracer(ratio: f64) -> (Tracer, Arc<Metrics>, mpsc::Receiver<Box<SpanRecord>>)
 }
 
 fn carrier(traceparent: &str) -> Carrier<'_> {
-    Carrier {
-        traceparent: Some(traceparent),
-        ..Carrier::default()
-    }
+    Carrier { traceparent: Some(traceparent), ..Carrier::default() }
 }
 
 #[test]
@@ -87,10 +78,7 @@ fn invalid_parent_gives_a_new_root_and_is_counted() {
     let trace = tracer.begin(carrier("00-000-0-00"), Carrier::default());
     assert_eq!((trace.parent, trace.link), (None, None));
     let page = prometheus::page(&metrics.collect());
-    assert!(
-        page.contains("doorward_trace_context_invalid_total{reason=\"meta\"} 1\n"),
-        "{page}"
-    );
+    assert!(page.contains("doorward_trace_context_invalid_total{reason=\"meta\"} 1\n"), "{page}");
 }
 
 #[test]
@@ -114,32 +102,19 @@ fn upstream_gets_the_client_spans_id_in_the_same_trace() {
     let span = tracer.span_id();
     let outgoing = trace.outgoing(span);
     let sent = Parent::parse(&outgoing.traceparent.unwrap()).unwrap();
-    assert_eq!(
-        sent,
-        Parent {
-            trace_id: trace.trace_id,
-            span_id: span,
-            sampled: true
-        }
-    );
+    assert_eq!(sent, Parent { trace_id: trace.trace_id, span_id: span, sampled: true });
     assert!(META.contains(TRACE));
 }
 
 #[test]
 fn without_export_valid_headers_go_on_and_baggage_does_not() {
     let tracer = Tracer::disabled(Arc::default());
-    let meta = Carrier {
-        baggage: Some("tier=gold"),
-        tracestate: Some("a=1"),
-        ..carrier(META)
-    };
+    let meta = Carrier { baggage: Some("tier=gold"), tracestate: Some("a=1"), ..carrier(META) };
     let outgoing = tracer.begin(meta, Carrier::default()).outgoing([7; 8]);
     assert_eq!(outgoing.traceparent.as_deref(), Some(META));
     assert_eq!(outgoing.tracestate.as_deref(), Some("a=1"));
     assert_eq!(outgoing.baggage, None);
-    let none = tracer
-        .begin(Carrier::default(), Carrier::default())
-        .outgoing([7; 8]);
+    let none = tracer.begin(Carrier::default(), Carrier::default()).outgoing([7; 8]);
     assert_eq!(none, Outgoing::default());
 }
 
@@ -147,10 +122,7 @@ fn without_export_valid_headers_go_on_and_baggage_does_not() {
 fn sampled_flag_of_a_client_is_followed_only_where_trusted() {
     let (tracer, _, _spans) = tracer(0.0);
     assert!((0..1000).all(|_| !tracer.begin(carrier(META), Carrier::default()).sampled));
-    let trusting = OtlpSettings {
-        sampled_flag_trusted: true,
-        ..settings("http://127.0.0.1:1", 0.0)
-    };
+    let trusting = OtlpSettings { sampled_flag_trusted: true, ..settings("http://127.0.0.1:1", 0.0) };
     let (tracer, _spans) = Tracer::new(&trusting, Arc::default());
     assert!(tracer.begin(carrier(META), Carrier::default()).sampled);
     assert!(!tracer.begin(carrier(HTTP), Carrier::default()).sampled);
@@ -159,9 +131,7 @@ fn sampled_flag_of_a_client_is_followed_only_where_trusted() {
 #[test]
 fn share_of_sampled_messages_is_the_configured_one() {
     let (tracer, _, _spans) = tracer(0.25);
-    let sampled = (0..40_000)
-        .filter(|_| tracer.begin(Carrier::default(), Carrier::default()).sampled)
-        .count();
+    let sampled = (0..40_000).filter(|_| tracer.begin(Carrier::default(), Carrier::default()).sampled).count();
     assert!((9_000..11_000).contains(&sampled), "{sampled}");
 }
 
@@ -169,35 +139,21 @@ fn share_of_sampled_messages_is_the_configured_one() {
 fn oversized_or_malformed_tracestate_and_baggage_are_dropped() {
     let members = |count: usize| vec!["k=v"; count].join(",");
     assert!(context::tracestate(&members(32)).is_some());
-    for dropped in [
-        members(33),
-        format!("k={}", "v".repeat(511)),
-        "K=v".into(),
-        "k".into(),
-        "k=\u{1}".into(),
-        String::new(),
-    ] {
+    for dropped in
+        [members(33), format!("k={}", "v".repeat(511)), "K=v".into(), "k".into(), "k=\u{1}".into(), String::new()]
+    {
         assert_eq!(context::tracestate(&dropped), None, "{dropped}");
     }
     let keys = ["tier".to_owned()];
-    assert_eq!(
-        context::baggage("user=eve, tier=gold;p=1,x=\r\n", &keys).as_deref(),
-        Some("tier=gold;p=1")
-    );
-    assert_eq!(
-        context::baggage(&format!("tier={}", "x".repeat(1 << 20)), &keys),
-        None
-    );
+    assert_eq!(context::baggage("user=eve, tier=gold;p=1,x=\r\n", &keys).as_deref(), Some("tier=gold;p=1"));
+    assert_eq!(context::baggage(&format!("tier={}", "x".repeat(1 << 20)), &keys), None);
     assert_eq!(context::baggage("user=eve", &keys), None);
     assert_eq!(context::baggage("tier=gold", &[]), None);
 }
 
 fn span(trace: &Trace, change: impl FnOnce(&mut SpanRecord)) -> SpanRecord {
     let mut span = SpanRecord::server(trace, "tools/call", 10, 20);
-    span.target = Some(Target {
-        kind: TargetKind::Tool,
-        name: "read\n".into(),
-    });
+    span.target = Some(Target { kind: TargetKind::Tool, name: "read\n".into() });
     change(&mut span);
     span
 }
@@ -235,20 +191,11 @@ fn span_names_and_attributes_follow_the_conventions() {
     });
     let read = span(&trace, |span| {
         span.method = "resources/read".into();
-        span.target = Some(Target {
-            kind: TargetKind::Resource,
-            name: "https://x/y?token=canary".into(),
-        });
+        span.target = Some(Target { kind: TargetKind::Resource, name: "https://x/y?token=canary".into() });
     });
-    let shown: Vec<_> = [call, read]
-        .iter()
-        .map(|span| format!("{}\n{:#?}", span.name(), span.attributes()))
-        .collect();
+    let shown: Vec<_> = [call, read].iter().map(|span| format!("{}\n{:#?}", span.name(), span.attributes())).collect();
     let shown = shown.join("\n");
-    assert!(
-        !shown.contains("canary") && !shown.contains("session"),
-        "{shown}"
-    );
+    assert!(!shown.contains("canary") && !shown.contains("session"), "{shown}");
     insta::assert_snapshot!(shown);
 }
 
@@ -279,22 +226,14 @@ async fn collector(count: usize) -> (String, tokio::task::JoinHandle<Vec<(String
                     break at + 4;
                 }
             };
-            let head = String::from_utf8(request[..body_at].to_vec())
-                .unwrap()
-                .to_lowercase();
-            assert!(
-                head.contains("content-type: application/x-protobuf\r\n"),
-                "{head}"
-            );
+            let head = String::from_utf8(request[..body_at].to_vec()).unwrap().to_lowercase();
+            assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
             let (_, length) = head.split_once("content-length: ").unwrap();
             let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
             while request.len() < body_at + length {
                 stream.read_buf(&mut request).await.unwrap();
             }
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-                .await
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await.unwrap();
             let path = head.split(' ').nth(1).unwrap().to_owned();
             exports.push((path, request[body_at..].to_vec()));
         }
@@ -307,10 +246,7 @@ async fn collector(count: usize) -> (String, tokio::task::JoinHandle<Vec<(String
 async fn collector_receives_spans_and_the_same_metrics_as_the_page() {
     let (endpoint, serving) = collector(2).await;
     let metrics = Arc::<Metrics>::default();
-    let slow = OtlpSettings {
-        interval: Span::seconds(60),
-        ..settings(&endpoint, 1.0)
-    };
+    let slow = OtlpSettings { interval: Span::seconds(60), ..settings(&endpoint, 1.0) };
     let (tracer, spans) = Tracer::new(&slow, Arc::clone(&metrics));
     let trace = tracer.begin(carrier(META), carrier(HTTP));
     tracer.record(&trace, || span(&trace, |_| {}));
@@ -327,16 +263,9 @@ async fn collector_receives_spans_and_the_same_metrics_as_the_page() {
     assert_eq!(sent.links[0].span_id, Parent::parse(HTTP).unwrap().span_id);
     assert_eq!(sent.name, "tools/call read\\u000a");
     let sent = ExportMetricsServiceRequest::decode(body("/v1/metrics")).unwrap();
-    let sent: Vec<_> = sent.resource_metrics[0].scope_metrics[0]
-        .metrics
-        .iter()
-        .map(|metric| metric.name.clone())
-        .collect();
-    let kept: Vec<_> = metrics
-        .collect()
-        .iter()
-        .map(|metric| metric.name.to_owned())
-        .collect();
+    let sent: Vec<_> =
+        sent.resource_metrics[0].scope_metrics[0].metrics.iter().map(|metric| metric.name.clone()).collect();
+    let kept: Vec<_> = metrics.collect().iter().map(|metric| metric.name.to_owned()).collect();
     assert_eq!(sent, kept);
 }
 
@@ -353,15 +282,9 @@ async fn dead_collector_delays_nothing_and_is_counted() {
         let trace = tracer.begin(Carrier::default(), Carrier::default());
         tracer.record(&trace, || span(&trace, |_| {}));
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     tokio::time::sleep(Duration::from_millis(1300)).await;
-    tokio::time::timeout(Duration::from_secs(5), exporter.stop())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(5), exporter.stop()).await.unwrap();
     let page = prometheus::page(&metrics.collect());
     for reason in [
         "signal=\"traces\",reason=\"queue_full\"",

@@ -147,10 +147,7 @@ async fn cost_of_a_remembered_token() {
         let begun = Instant::now();
         for _ in 0..rounds {
             let lines = std::iter::once(line.as_bytes());
-            authenticator
-                .authenticate(lines, &resource, NOW)
-                .await
-                .unwrap();
+            authenticator.authenticate(lines, &resource, NOW).await.unwrap();
         }
         best = best.min(begun.elapsed());
     }
@@ -159,13 +156,7 @@ async fn cost_of_a_remembered_token() {
     let begun = Instant::now();
     for _ in 0..rounds {
         let lines = std::iter::once(bad.as_bytes());
-        authenticator
-            .authenticate(lines, &resource, NOW)
-            .await
-            .unwrap_err();
+        authenticator.authenticate(lines, &resource, NOW).await.unwrap_err();
     }
-    println!(
-        "bad signature, seen before: {:?} each",
-        begun.elapsed() / rounds
-    );
+    println!("bad signature, seen before: {:?} each", begun.elapsed() / rounds);
 }

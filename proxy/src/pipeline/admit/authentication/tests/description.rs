@@ -33,13 +33,7 @@ const ALL: [Authentication; 14] = [
 fn resource(scopes: &[&str]) -> ProtectedResource {
     let scopes: Vec<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
     let servers = ["https://idp.example.com"];
-    ProtectedResource::new(
-        "https://mcp.example.com/a/mcp",
-        &servers,
-        &scopes,
-        Some("Files"),
-    )
-    .unwrap()
+    ProtectedResource::new("https://mcp.example.com/a/mcp", &servers, &scopes, Some("Files")).unwrap()
 }
 
 #[test]
@@ -56,10 +50,7 @@ fn metadata_says_what_a_client_needs() {
             "resource_name": "Files",
         })
     );
-    assert_eq!(
-        resource.metadata_path(),
-        "/.well-known/oauth-protected-resource/a/mcp"
-    );
+    assert_eq!(resource.metadata_path(), "/.well-known/oauth-protected-resource/a/mcp");
 }
 
 #[test]
@@ -68,12 +59,7 @@ fn request_without_a_token_is_challenged_without_an_error() {
         resource(&["a", "b"]).challenge(TokenMissing).unwrap(),
         "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp\", scope=\"a b\""
     );
-    assert!(
-        !resource(&[])
-            .challenge(TokenMissing)
-            .unwrap()
-            .contains("scope")
-    );
+    assert!(!resource(&[]).challenge(TokenMissing).unwrap().contains("scope"));
 }
 
 #[test]
@@ -96,14 +82,7 @@ fn challenges_name_the_error_and_quote_safely() {
 
 #[test]
 fn resources_and_scopes_that_cannot_be_quoted_are_refused() {
-    for uri in [
-        "",
-        "/mcp",
-        "mcp.example.com",
-        "https://h/mcp#x",
-        "https://u@h/mcp",
-        "stdio://x/mcp",
-    ] {
+    for uri in ["", "/mcp", "mcp.example.com", "https://h/mcp#x", "https://u@h/mcp", "stdio://x/mcp"] {
         let made = ProtectedResource::new(uri, &[], &[], None);
         assert!(matches!(made, Err(ResourceError::Uri(_))), "{uri}");
     }

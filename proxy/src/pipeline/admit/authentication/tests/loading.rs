@@ -17,9 +17,7 @@ use crate::{
         fetch::{FetchError, Fetcher, well_known},
         jwks::{KeySource, Origin, Timing},
         keys::KeySet,
-        settings::{
-            AuthenticationSettings, IssuerSettings, JwksSettings, SignatureAlgorithm::Es256,
-        },
+        settings::{AuthenticationSettings, IssuerSettings, JwksSettings, SignatureAlgorithm::Es256},
     },
 };
 
@@ -53,10 +51,7 @@ async fn keys_are_found_by_discovery_and_the_first_token_waits_for_them() {
     present(&authenticator, &token).await.unwrap();
     present(&authenticator, &token).await.unwrap();
     assert_eq!((idp.hits(METADATA), idp.hits("/jwks")), (1, 1));
-    assert_eq!(
-        authenticator.issuers().collect::<Vec<_>>(),
-        [(idp.issuer.as_str(), true)]
-    );
+    assert_eq!(authenticator.issuers().collect::<Vec<_>>(), [(idp.issuer.as_str(), true)]);
 }
 
 #[tokio::test]
@@ -65,15 +60,9 @@ async fn openid_configuration_serves_where_the_oauth_document_is_missing() {
     let idp = Idp::with_keys(&[&signer]).await;
     let metadata = json!({"issuer": idp.issuer, "jwks_uri": format!("{}/jwks", idp.issuer)});
     idp.page(METADATA, 404, "");
-    idp.page(
-        "/.well-known/openid-configuration",
-        200,
-        &metadata.to_string(),
-    );
+    idp.page("/.well-known/openid-configuration", 200, &metadata.to_string());
     let authenticator = start(vec![IssuerSettings::new(&idp.issuer)]);
-    present(&authenticator, &signer.token(&claims(&idp.issuer)))
-        .await
-        .unwrap();
+    present(&authenticator, &signer.token(&claims(&idp.issuer))).await.unwrap();
 }
 
 #[test]
@@ -107,18 +96,9 @@ async fn metadata_of_another_issuer_or_with_an_unsafe_address_is_not_used() {
         let document = json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string();
         idp.page(METADATA, 200, &document);
         let found = fetcher.discover(&idp.issuer, &base).await;
-        assert!(
-            matches!(
-                found,
-                Err(FetchError::OtherIssuer(_) | FetchError::NoJwksUri(_))
-            ),
-            "{document}: {found:?}"
-        );
+        assert!(matches!(found, Err(FetchError::OtherIssuer(_) | FetchError::NoJwksUri(_))), "{document}: {found:?}");
     }
-    let twice = format!(
-        r#"{{"issuer":"{0}","jwks_uri":"{good}","jwks_uri":"{good}"}}"#,
-        idp.issuer
-    );
+    let twice = format!(r#"{{"issuer":"{0}","jwks_uri":"{good}","jwks_uri":"{good}"}}"#, idp.issuer);
     idp.page(METADATA, 200, &twice);
     let found = fetcher.discover(&idp.issuer, &base).await;
     assert!(found.is_err());
@@ -130,27 +110,11 @@ async fn redirects_and_oversized_documents_are_refused() {
     let idp = Idp::with_keys(&[&signer]).await;
     let url = |path: &str| Url::parse(&format!("{}{path}", idp.issuer)).unwrap();
     let fetcher = Fetcher::new(&url("/"), None).unwrap();
-    idp.put(
-        "/moved",
-        Page {
-            status: 302,
-            location: Some("/jwks".to_owned()),
-            ..Page::default()
-        },
-    );
+    idp.put("/moved", Page { status: 302, location: Some("/jwks".to_owned()), ..Page::default() });
     let moved = fetcher.key_set(&url("/moved")).await;
-    assert!(
-        matches!(moved, Err(FetchError::Status(_, 302))),
-        "{moved:?}"
-    );
+    assert!(matches!(moved, Err(FetchError::Status(_, 302))), "{moved:?}");
     assert_eq!(idp.hits("/jwks"), 0);
-    let pad = |length| {
-        format!(
-            "{}{}",
-            key_set(&[&signer]),
-            " ".repeat(length - key_set(&[&signer]).len())
-        )
-    };
+    let pad = |length| format!("{}{}", key_set(&[&signer]), " ".repeat(length - key_set(&[&signer]).len()));
     idp.page("/full", 200, &pad(256 << 10));
     assert_eq!(fetcher.key_set(&url("/full")).await.unwrap().len(), 1);
     idp.page("/over", 200, &pad((256 << 10) + 1));
@@ -173,14 +137,7 @@ fn key_sets_are_read_strictly() {
     };
     assert_eq!(many(50).unwrap(), 50);
     assert!(many(51).is_err());
-    for document in [
-        "",
-        "[]",
-        "{}",
-        r#"{"keys":{}}"#,
-        r#"{"keys":[]}"#,
-        r#"{"keys":[{}]}"#,
-    ] {
+    for document in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[{}]}"#] {
         assert!(KeySet::parse(document.into()).is_err(), "{document}");
     }
     let changes = [
@@ -199,10 +156,7 @@ fn key_sets_are_read_strictly() {
     for (name, value) in changes {
         let mut jwk = signer.jwk();
         jwk[name] = value;
-        assert!(
-            KeySet::parse(json!({"keys": [jwk]}).to_string().into()).is_err(),
-            "{jwk}"
-        );
+        assert!(KeySet::parse(json!({"keys": [jwk]}).to_string().into()).is_err(), "{jwk}");
     }
     // One key that is not understood does not spoil the others.
     let set = json!({"keys": [{"kty": "AKP", "alg": "ML-DSA-44"}, signer.jwk()]});
@@ -221,19 +175,13 @@ async fn flood_of_unknown_kids_causes_one_fetch_per_interval() {
         let header = json!({"alg": "ES256", "kid": format!("evil{index}")});
         let token = signer.sign(&header, &claims(&idp.issuer));
         let authenticator = Arc::clone(&authenticator);
-        tasks.push(tokio::spawn(async move {
-            present(&authenticator, &token).await
-        }));
+        tasks.push(tokio::spawn(async move { present(&authenticator, &token).await }));
     }
     for task in tasks {
         assert_eq!(task.await.unwrap(), Err(Authentication::KeyUnknown));
     }
     present(&authenticator, &good).await.unwrap();
-    assert_eq!(
-        idp.hits("/jwks"),
-        1,
-        "the first fetch was less than ten seconds ago"
-    );
+    assert_eq!(idp.hits("/jwks"), 1, "the first fetch was less than ten seconds ago");
 }
 
 #[tokio::test]
@@ -245,15 +193,7 @@ async fn waiters_share_one_fetch_and_are_bounded_while_known_keys_do_not_wait() 
     sleep(Duration::from_millis(250)).await;
     let delay = Duration::from_millis(600);
     let body = key_set(&[&one, &two]);
-    idp.put(
-        "/jwks",
-        Page {
-            status: 200,
-            body,
-            delay,
-            ..Page::default()
-        },
-    );
+    idp.put("/jwks", Page { status: 200, body, delay, ..Page::default() });
     let ask = |count: usize| {
         (0..count)
             .map(|_| {
@@ -266,10 +206,7 @@ async fn waiters_share_one_fetch_and_are_bounded_while_known_keys_do_not_wait() 
     sleep(Duration::from_millis(100)).await;
     let begun = std::time::Instant::now();
     find(&source, "k1").await.unwrap();
-    assert!(
-        begun.elapsed() < Duration::from_millis(100),
-        "a known key waited"
-    );
+    assert!(begun.elapsed() < Duration::from_millis(100), "a known key waited");
     let mut found = 0;
     let mut turned_away = 0;
     for task in tasks {
@@ -300,26 +237,14 @@ async fn removed_key_ends_cached_tokens_and_a_kept_one_does_not() {
     sleep(Duration::from_millis(1_100)).await;
     // A token with an unknown key has the file looked at again at once.
     let other = Signer::new("k3", "ES256").token(&claims(ISSUER));
-    assert_eq!(
-        present(&authenticator, &other).await,
-        Err(Authentication::KeyUnknown)
-    );
-    assert_eq!(
-        present(&authenticator, &first).await,
-        Err(Authentication::KeyUnknown)
-    );
+    assert_eq!(present(&authenticator, &other).await, Err(Authentication::KeyUnknown));
+    assert_eq!(present(&authenticator, &first).await, Err(Authentication::KeyUnknown));
     let after = present(&authenticator, &second).await.unwrap();
-    assert!(
-        Arc::ptr_eq(&before, &after),
-        "the kept key's token was verified again"
-    );
+    assert!(Arc::ptr_eq(&before, &after), "the kept key's token was verified again");
     // A broken file changes nothing.
     replace(&path, "{");
     sleep(Duration::from_millis(1_100)).await;
-    assert_eq!(
-        present(&authenticator, &other).await,
-        Err(Authentication::KeyUnknown)
-    );
+    assert_eq!(present(&authenticator, &other).await, Err(Authentication::KeyUnknown));
     present(&authenticator, &second).await.unwrap();
 }
 
@@ -348,11 +273,7 @@ async fn unreachable_issuer_is_answered_with_unavailable_and_recovers() {
 async fn keys_that_are_too_old_are_withheld_and_their_tokens_end() {
     let signer = Signer::new("k1", "ES256");
     let idp = Idp::with_keys(&[&signer]).await;
-    let timing = Timing {
-        max_age: Duration::from_millis(300),
-        max_stale: Duration::from_millis(900),
-        ..timing()
-    };
+    let timing = Timing { max_age: Duration::from_millis(300), max_stale: Duration::from_millis(900), ..timing() };
     let source = url_source(&idp, timing);
     let key = source.key(Some("k1"), Es256).await.unwrap();
     idp.page("/jwks", 500, "");
@@ -368,10 +289,7 @@ async fn keys_that_are_too_old_are_withheld_and_their_tokens_end() {
 async fn rotation_is_seen_after_max_age_without_a_token() {
     let (one, two) = (Signer::new("k1", "ES256"), Signer::new("k2", "ES256"));
     let idp = Idp::with_keys(&[&one]).await;
-    let timing = Timing {
-        max_age: Duration::from_millis(300),
-        ..timing()
-    };
+    let timing = Timing { max_age: Duration::from_millis(300), ..timing() };
     let source = url_source(&idp, timing);
     let key = source.key(Some("k1"), Es256).await.unwrap();
     idp.page("/jwks", 200, &key_set(&[&two]));
@@ -385,9 +303,7 @@ async fn tokens_that_bring_their_own_key_cause_no_request() {
     let signer = Signer::new("k1", "ES256");
     let idp = Idp::with_keys(&[&signer]).await;
     let authenticator = start(vec![IssuerSettings::new(&idp.issuer)]);
-    present(&authenticator, &signer.token(&claims(&idp.issuer)))
-        .await
-        .unwrap();
+    present(&authenticator, &signer.token(&claims(&idp.issuer))).await.unwrap();
     let trap = Idp::with_keys(&[&signer]).await;
     let evil = Signer::new("k1", "ES256");
     for (name, value) in [
@@ -429,10 +345,7 @@ async fn key_file_that_is_missing_or_wrong_stops_the_start() {
 async fn loading_stops_when_the_authenticator_is_dropped() {
     let signer = Signer::new("k1", "ES256");
     let idp = Idp::with_keys(&[&signer]).await;
-    let timing = Timing {
-        max_age: Duration::from_millis(50),
-        ..timing()
-    };
+    let timing = Timing { max_age: Duration::from_millis(50), ..timing() };
     let source = url_source(&idp, timing);
     find(&source, "k1").await.unwrap();
     drop(source);

@@ -116,12 +116,7 @@ async fn groups_are_bounded() {
 #[tokio::test]
 async fn same_subject_with_other_groups_is_another_principal_to_decisions() {
     let settings = json!({"groups": "/groups"});
-    let of = |group: &str| {
-        map(
-            settings.clone(),
-            with(claims(ISSUER), "groups", json!([group])),
-        )
-    };
+    let of = |group: &str| map(settings.clone(), with(claims(ISSUER), "groups", json!([group])));
     let (a, b) = (of("a").await.unwrap(), of("b").await.unwrap());
     assert_eq!(a.id, b.id);
     assert_ne!(a.digest(), b.digest());
@@ -140,10 +135,7 @@ async fn kind_of_principal_follows_the_settings() {
         let principal = map(json!({"principal_kind": kind}), claims).await.unwrap();
         assert_eq!(principal.kind, expected, "{kind}");
     }
-    assert_eq!(
-        ClaimSettings::default().principal_kind,
-        PrincipalKindSettings::User
-    );
+    assert_eq!(ClaimSettings::default().principal_kind, PrincipalKindSettings::User);
 }
 
 #[tokio::test]
@@ -179,9 +171,6 @@ fn unknown_keys_of_the_settings_are_refused() {
         r#"{"issuer":"https://a","claims":{"group":"/g"}}"#,
         r#"{"issuer":"https://a","leeway":60}"#,
     ] {
-        assert!(
-            serde_json::from_str::<IssuerSettings>(text).is_err(),
-            "{text}"
-        );
+        assert!(serde_json::from_str::<IssuerSettings>(text).is_err(), "{text}");
     }
 }

@@ -34,32 +34,18 @@ fn resource() -> ProtectedResource {
 fn issuer_of(folder: &tempfile::TempDir, name: &str, signers: &[&Signer]) -> IssuerSettings {
     let path: PathBuf = folder.path().join(format!("{}.json", name.len()));
     std::fs::write(&path, key_set(signers)).unwrap();
-    IssuerSettings {
-        jwks: Some(JwksSettings::File(path)),
-        ..IssuerSettings::new(name)
-    }
+    IssuerSettings { jwks: Some(JwksSettings::File(path)), ..IssuerSettings::new(name) }
 }
 
 fn start(issuers: Vec<IssuerSettings>) -> Authenticator {
-    Authenticator::start(&AuthenticationSettings {
-        issuers,
-        ..AuthenticationSettings::default()
-    })
-    .unwrap()
+    Authenticator::start(&AuthenticationSettings { issuers, ..AuthenticationSettings::default() }).unwrap()
 }
 
-async fn present(
-    authenticator: &Authenticator,
-    token: &str,
-) -> Result<Arc<Principal>, Authentication> {
+async fn present(authenticator: &Authenticator, token: &str) -> Result<Arc<Principal>, Authentication> {
     present_at(authenticator, token, NOW).await
 }
 
-async fn present_at(
-    authenticator: &Authenticator,
-    token: &str,
-    now: u64,
-) -> Result<Arc<Principal>, Authentication> {
+async fn present_at(authenticator: &Authenticator, token: &str, now: u64) -> Result<Arc<Principal>, Authentication> {
     let line = format!("Bearer {token}");
     let lines = std::iter::once(line.as_bytes());
     authenticator.authenticate(lines, &resource(), now).await

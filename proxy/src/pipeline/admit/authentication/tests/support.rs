@@ -9,8 +9,8 @@ use std::{
 use aws_lc_rs::{
     rand::SystemRandom,
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-        Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+        RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair,
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -44,18 +44,10 @@ pub(super) struct Signer {
 impl Signer {
     pub(super) fn new(kid: &'static str, alg: &'static str) -> Self {
         let pair = match alg {
-            "ES256" => Pair::Ec(
-                EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
-                "P-256",
-            ),
-            "ES384" => Pair::Ec(
-                EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(),
-                "P-384",
-            ),
+            "ES256" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), "P-256"),
+            "ES384" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), "P-384"),
             "EdDSA" => Pair::Ed(Ed25519KeyPair::generate().unwrap()),
-            "RS256" | "PS256" => Pair::Rsa(Box::new(
-                RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap(),
-            )),
+            "RS256" | "PS256" => Pair::Rsa(Box::new(RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap())),
             other => panic!("no signer for {other}"),
         };
         Self { kid, alg, pair }
@@ -181,53 +173,28 @@ impl Idp {
                 tokio::spawn(answer(stream, Arc::clone(&shared)));
             }
         });
-        Self {
-            issuer,
-            state,
-            task,
-        }
+        Self { issuer, state, task }
     }
 
     /// With RFC 8414 metadata and these keys.
     pub(super) async fn with_keys(signers: &[&Signer]) -> Self {
         let idp = Self::start().await;
         let metadata = json!({"issuer": idp.issuer, "jwks_uri": format!("{}/jwks", idp.issuer)});
-        idp.page(
-            "/.well-known/oauth-authorization-server",
-            200,
-            &metadata.to_string(),
-        );
+        idp.page("/.well-known/oauth-authorization-server", 200, &metadata.to_string());
         idp.page("/jwks", 200, &key_set(signers));
         idp
     }
 
     pub(super) fn page(&self, path: &str, status: u16, body: &str) {
-        self.put(
-            path,
-            Page {
-                status,
-                body: body.to_owned(),
-                ..Page::default()
-            },
-        );
+        self.put(path, Page { status, body: body.to_owned(), ..Page::default() });
     }
 
     pub(super) fn put(&self, path: &str, page: Page) {
-        self.state
-            .lock()
-            .unwrap()
-            .pages
-            .insert(path.to_owned(), page);
+        self.state.lock().unwrap().pages.insert(path.to_owned(), page);
     }
 
     pub(super) fn hits(&self, path: &str) -> usize {
-        self.state
-            .lock()
-            .unwrap()
-            .hits
-            .get(path)
-            .copied()
-            .unwrap_or_default()
+        self.state.lock().unwrap().hits.get(path).copied().unwrap_or_default()
     }
 
     pub(super) fn hits_in_all(&self) -> usize {
@@ -250,15 +217,9 @@ async fn answer(mut stream: tokio::net::TcpStream, state: Arc<Mutex<State>>) {
         *state.hits.entry(path.clone()).or_default() += 1;
         state.pages.get(&path).cloned()
     };
-    let page = page.unwrap_or(Page {
-        status: 404,
-        ..Page::default()
-    });
+    let page = page.unwrap_or(Page { status: 404, ..Page::default() });
     tokio::time::sleep(page.delay).await;
-    let location = page
-        .location
-        .map(|to| format!("location: {to}\r\n"))
-        .unwrap_or_default();
+    let location = page.location.map(|to| format!("location: {to}\r\n")).unwrap_or_default();
     let text = format!(
         "HTTP/1.1 {} x\r\ncontent-length: {}\r\n{location}connection: close\r\n\r\n{}",
         page.status,

@@ -24,11 +24,7 @@ fn setup_for(alg: &'static str) -> Setup {
     let signer = Signer::new("k1", alg);
     let folder = tempfile::tempdir().unwrap();
     let authenticator = start(vec![issuer_of(&folder, ISSUER, &[&signer])]);
-    Setup {
-        signer,
-        authenticator,
-        _folder: folder,
-    }
+    Setup { signer, authenticator, _folder: folder }
 }
 
 async fn refused(setup: &Setup, token: &str) -> Authentication {
@@ -54,10 +50,7 @@ async fn wrong_claims_are_refused() {
     let cases: Vec<(Value, Authentication)> = vec![
         (without(good(), "exp"), ClaimsInvalid),
         (with(good(), "exp", json!("never")), ClaimsInvalid),
-        (
-            with(good(), "exp", json!((NOW + 300).to_string())),
-            ClaimsInvalid,
-        ),
+        (with(good(), "exp", json!((NOW + 300).to_string())), ClaimsInvalid),
         (with(good(), "exp", json!(1e308)), ClaimsInvalid),
         (with(good(), "exp", json!(-1)), ClaimsInvalid),
         (with(good(), "exp", json!(null)), ClaimsInvalid),
@@ -70,47 +63,22 @@ async fn wrong_claims_are_refused() {
         (with(good(), "iat", json!({})), ClaimsInvalid),
         (without(good(), "iss"), ClaimsInvalid),
         (with(good(), "iss", json!(7)), ClaimsInvalid),
-        (
-            with(good(), "iss", json!("https://idp.example.com/")),
-            IssuerUnknown,
-        ),
-        (
-            with(good(), "iss", json!("https://IDP.example.com")),
-            IssuerUnknown,
-        ),
-        (
-            with(good(), "iss", json!("https://idp.example.com#")),
-            IssuerUnknown,
-        ),
-        (
-            with(good(), "iss", json!("https://evil.example.com")),
-            IssuerUnknown,
-        ),
+        (with(good(), "iss", json!("https://idp.example.com/")), IssuerUnknown),
+        (with(good(), "iss", json!("https://IDP.example.com")), IssuerUnknown),
+        (with(good(), "iss", json!("https://idp.example.com#")), IssuerUnknown),
+        (with(good(), "iss", json!("https://evil.example.com")), IssuerUnknown),
         (without(good(), "aud"), ClaimsInvalid),
         (with(good(), "aud", json!([])), ClaimsInvalid),
         (with(good(), "aud", json!([RESOURCE, 1])), ClaimsInvalid),
-        (
-            with(good(), "aud", json!("https://mcp.example.com/other")),
-            AudienceMismatch,
-        ),
-        (
-            with(good(), "aud", json!("https://mcp.example.com/mcp/")),
-            AudienceMismatch,
-        ),
-        (
-            with(good(), "aud", json!("https://mcp.example.com")),
-            AudienceMismatch,
-        ),
+        (with(good(), "aud", json!("https://mcp.example.com/other")), AudienceMismatch),
+        (with(good(), "aud", json!("https://mcp.example.com/mcp/")), AudienceMismatch),
+        (with(good(), "aud", json!("https://mcp.example.com")), AudienceMismatch),
         (without(good(), "sub"), ClaimsInvalid),
         (with(good(), "sub", json!("")), ClaimsInvalid),
         (with(good(), "sub", json!(42)), ClaimsInvalid),
     ];
     for (claims, reason) in cases {
-        assert_eq!(
-            refused(&setup, &setup.signer.token(&claims)).await,
-            reason,
-            "{claims}"
-        );
+        assert_eq!(refused(&setup, &setup.signer.token(&claims)).await, reason, "{claims}");
     }
 }
 
@@ -122,11 +90,7 @@ async fn edges_of_the_leeway_are_accepted() {
         with(claims(ISSUER), "nbf", json!(NOW + 60)),
         with(claims(ISSUER), "iat", json!(NOW + 60)),
         with(claims(ISSUER), "exp", json!(NOW as f64 + 0.5)),
-        with(
-            claims(ISSUER),
-            "aud",
-            json!(["https://other.example.com", RESOURCE]),
-        ),
+        with(claims(ISSUER), "aud", json!(["https://other.example.com", RESOURCE])),
     ] {
         let token = setup.signer.token(&claims);
         let answer = present(&setup.authenticator, &token).await;
@@ -150,54 +114,18 @@ async fn wrong_headers_are_refused() {
         (json!({"alg": "ES256", "kid": 1}), TokenMalformed),
         (json!({"alg": "ES256", "kid": "k2"}), KeyUnknown),
         (json!({"alg": "ES256", "kid": ""}), KeyUnknown),
-        (
-            json!({"alg": "ES256", "kid": "k1", "crit": ["exp"]}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "crit": []}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "b64": false}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "zip": "DEF"}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "enc": "A128GCM"}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "jku": "https://evil/jwks"}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "x5u": "https://evil/c"}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "x5c": ["AA=="]}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "jwk": setup.signer.jwk()}),
-            TokenMalformed,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "typ": "logout+jwt"}),
-            TokenType,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "typ": "oauth-id-jag+jwt"}),
-            TokenType,
-        ),
-        (
-            json!({"alg": "ES256", "kid": "k1", "typ": 1}),
-            TokenMalformed,
-        ),
+        (json!({"alg": "ES256", "kid": "k1", "crit": ["exp"]}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "crit": []}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "b64": false}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "zip": "DEF"}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "enc": "A128GCM"}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "jku": "https://evil/jwks"}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "x5u": "https://evil/c"}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "x5c": ["AA=="]}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "jwk": setup.signer.jwk()}), TokenMalformed),
+        (json!({"alg": "ES256", "kid": "k1", "typ": "logout+jwt"}), TokenType),
+        (json!({"alg": "ES256", "kid": "k1", "typ": "oauth-id-jag+jwt"}), TokenType),
+        (json!({"alg": "ES256", "kid": "k1", "typ": 1}), TokenMalformed),
     ];
     for (header, reason) in cases {
         let token = setup.signer.sign(&header, &claims(ISSUER));
@@ -224,21 +152,11 @@ async fn json_that_two_parsers_could_read_differently_is_refused() {
         (header.clone(), "null".to_owned()),
         (header.clone(), String::new()),
         (format!("[{header}]"), good.clone()),
-        (
-            header.clone(),
-            twice(
-                &good,
-                &format!(r#""deep":{}{}"#, "[".repeat(40), "]".repeat(40)),
-            ),
-        ),
+        (header.clone(), twice(&good, &format!(r#""deep":{}{}"#, "[".repeat(40), "]".repeat(40)))),
     ];
     for (header, claims) in cases {
         let token = setup.signer.sign_text(&header, &claims);
-        assert_eq!(
-            refused(&setup, &token).await,
-            TokenMalformed,
-            "{header} {claims}"
-        );
+        assert_eq!(refused(&setup, &token).await, TokenMalformed, "{header} {claims}");
     }
 }
 
@@ -308,10 +226,7 @@ async fn forged_signatures_are_refused() {
 async fn public_rsa_key_never_serves_as_hmac_secret() {
     let setup = setup_for("RS256");
     let jwk = setup.signer.jwk();
-    let secrets = [
-        jwk["n"].as_str().unwrap().as_bytes().to_vec(),
-        jwk.to_string().into_bytes(),
-    ];
+    let secrets = [jwk["n"].as_str().unwrap().as_bytes().to_vec(), jwk.to_string().into_bytes()];
     for secret in secrets {
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &secret);
         let header = json!({"alg": "HS256", "kid": "k1"}).to_string();
@@ -361,9 +276,7 @@ async fn token_signed_by_another_issuers_key_is_refused() {
     a.prefix = "a|".to_owned();
     b.prefix = "b|".to_owned();
     let authenticator = start(vec![a, b]);
-    let good = present(&authenticator, &ours.token(&claims(ISSUER)))
-        .await
-        .unwrap();
+    let good = present(&authenticator, &ours.token(&claims(ISSUER))).await.unwrap();
     assert_eq!(&*good.id, "a|alice");
     let forged = present(&authenticator, &theirs.token(&claims(ISSUER))).await;
     assert_eq!(forged, Err(SignatureInvalid));
@@ -374,27 +287,11 @@ async fn token_signed_by_another_issuers_key_is_refused() {
 #[tokio::test]
 async fn id_tokens_are_refused() {
     let setup = setup_for("EdDSA");
-    for typ in [
-        json!({"alg": "EdDSA", "typ": "JWT"}),
-        json!({"alg": "EdDSA"}),
-    ] {
-        present(
-            &setup.authenticator,
-            &setup.signer.sign(&typ, &claims(ISSUER)),
-        )
-        .await
-        .unwrap();
-        for (name, value) in [
-            ("nonce", "n"),
-            ("at_hash", "h"),
-            ("typ", "ID"),
-            ("typ", "Refresh"),
-        ] {
+    for typ in [json!({"alg": "EdDSA", "typ": "JWT"}), json!({"alg": "EdDSA"})] {
+        present(&setup.authenticator, &setup.signer.sign(&typ, &claims(ISSUER))).await.unwrap();
+        for (name, value) in [("nonce", "n"), ("at_hash", "h"), ("typ", "ID"), ("typ", "Refresh")] {
             let claims = with(claims(ISSUER), name, json!(value));
-            assert_eq!(
-                refused(&setup, &setup.signer.sign(&typ, &claims)).await,
-                TokenType
-            );
+            assert_eq!(refused(&setup, &setup.signer.sign(&typ, &claims)).await, TokenType);
         }
     }
 }
@@ -406,18 +303,11 @@ async fn configured_token_type_is_required() {
     let mut settings = issuer_of(&folder, ISSUER, &[&signer]);
     settings.token_type = Some("at+jwt".to_owned());
     let authenticator = start(vec![settings]);
-    for (typ, accepted) in [
-        (json!("at+jwt"), true),
-        (json!("AT+JWT"), true),
-        (json!("application/at+jwt"), true),
-        (json!("JWT"), false),
-    ] {
+    for (typ, accepted) in
+        [(json!("at+jwt"), true), (json!("AT+JWT"), true), (json!("application/at+jwt"), true), (json!("JWT"), false)]
+    {
         let token = signer.sign(&json!({"alg": "EdDSA", "typ": typ}), &claims(ISSUER));
-        assert_eq!(
-            present(&authenticator, &token).await.is_ok(),
-            accepted,
-            "{typ}"
-        );
+        assert_eq!(present(&authenticator, &token).await.is_ok(), accepted, "{typ}");
     }
     let token = signer.sign(&json!({"alg": "EdDSA"}), &claims(ISSUER));
     assert_eq!(present(&authenticator, &token).await, Err(TokenType));
@@ -436,10 +326,7 @@ async fn authorization_lines_are_read_strictly() {
         (vec![line("BEARER ")], None),
         (vec![], Some(TokenMissing)),
         (vec![line("Bearer"), line("Bearer")], Some(TokenMalformed)),
-        (
-            vec![line("Bearer"), b"Basic eDp5".to_vec()],
-            Some(TokenMalformed),
-        ),
+        (vec![line("Bearer"), b"Basic eDp5".to_vec()], Some(TokenMalformed)),
         (vec![line("Basic")], Some(TokenMalformed)),
         (vec![line("Bearer Bearer")], Some(TokenMalformed)),
         (vec![line("Bearer\t")], Some(TokenMalformed)),
@@ -449,39 +336,22 @@ async fn authorization_lines_are_read_strictly() {
         (vec![b"Bearer ====".to_vec()], Some(TokenMalformed)),
         (vec![b"".to_vec()], Some(TokenMalformed)),
         (vec![b"Bearer \xff".to_vec()], Some(TokenMalformed)),
-        (
-            vec![[line("Bearer"), b", x".to_vec()].concat()],
-            Some(TokenMalformed),
-        ),
-        (
-            vec![[line("Bearer"), b"\0".to_vec()].concat()],
-            Some(TokenMalformed),
-        ),
+        (vec![[line("Bearer"), b", x".to_vec()].concat()], Some(TokenMalformed)),
+        (vec![[line("Bearer"), b"\0".to_vec()].concat()], Some(TokenMalformed)),
         (vec![long.into_bytes()], Some(TokenTooLarge)),
         (vec![longest.into_bytes()], Some(TokenMalformed)),
     ];
     for (lines, reason) in cases {
-        let shown = format!(
-            "{:?}",
-            lines
-                .iter()
-                .map(|l| String::from_utf8_lossy(l))
-                .collect::<Vec<_>>()
-        );
+        let shown = format!("{:?}", lines.iter().map(|l| String::from_utf8_lossy(l)).collect::<Vec<_>>());
         let lines = lines.iter().map(Vec::as_slice);
-        let answer = setup
-            .authenticator
-            .authenticate(lines, &resource(), NOW)
-            .await;
+        let answer = setup.authenticator.authenticate(lines, &resource(), NOW).await;
         assert_eq!(answer.err(), reason, "{shown}");
     }
 }
 
 #[tokio::test]
 async fn anonymous_mode_looks_at_nothing() {
-    let answer = Authenticator::anonymous()
-        .authenticate(std::iter::empty(), &resource(), NOW)
-        .await;
+    let answer = Authenticator::anonymous().authenticate(std::iter::empty(), &resource(), NOW).await;
     assert_eq!(&*answer.unwrap().id, "anonymous");
 }
 
@@ -489,41 +359,24 @@ async fn anonymous_mode_looks_at_nothing() {
 async fn clock_that_moves_on_ends_a_cached_token() {
     let setup = setup_for("EdDSA");
     let token = setup.signer.token(&claims(ISSUER));
-    for (now, accepted) in [
-        (NOW, true),
-        (NOW + 359, true),
-        (NOW + 360, false),
-        (NOW + 86_400, false),
-    ] {
-        assert_eq!(
-            present_at(&setup.authenticator, &token, now).await.is_ok(),
-            accepted,
-            "{now}"
-        );
+    for (now, accepted) in [(NOW, true), (NOW + 359, true), (NOW + 360, false), (NOW + 86_400, false)] {
+        assert_eq!(present_at(&setup.authenticator, &token, now).await.is_ok(), accepted, "{now}");
     }
 }
 
 #[test]
 fn settings_that_mix_principals_are_refused() {
     let two = |a: &str, b: &str| {
-        let mut issuers = vec![
-            IssuerSettings::new("https://a"),
-            IssuerSettings::new("https://b"),
-        ];
+        let mut issuers = vec![IssuerSettings::new("https://a"), IssuerSettings::new("https://b")];
         issuers[0].prefix = a.to_owned();
         issuers[1].prefix = b.to_owned();
-        let settings = AuthenticationSettings {
-            issuers,
-            ..AuthenticationSettings::default()
-        };
+        let settings = AuthenticationSettings { issuers, ..AuthenticationSettings::default() };
         Authenticator::start(&settings).err().unwrap()
     };
     for (a, b) in [("", ""), ("", "b|"), ("a|", "a|"), ("a", "ab")] {
         assert!(matches!(two(a, b), SettingsError::Prefix(..)), "{a} {b}");
     }
-    let none = Authenticator::start(&AuthenticationSettings::default())
-        .err()
-        .unwrap();
+    let none = Authenticator::start(&AuthenticationSettings::default()).err().unwrap();
     assert!(matches!(none, SettingsError::NoIssuer));
 }
 
@@ -539,10 +392,8 @@ async fn insecure_or_odd_addresses_are_refused() {
         "https://idp.example.com/?x",
         "",
     ] {
-        let settings = AuthenticationSettings {
-            issuers: vec![IssuerSettings::new(issuer)],
-            ..AuthenticationSettings::default()
-        };
+        let settings =
+            AuthenticationSettings { issuers: vec![IssuerSettings::new(issuer)], ..AuthenticationSettings::default() };
         let error = Authenticator::start(&settings).err().expect(issuer);
         assert!(matches!(error, SettingsError::Url(..)), "{issuer}: {error}");
     }

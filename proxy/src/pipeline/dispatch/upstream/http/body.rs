@@ -13,20 +13,12 @@ use crate::model::Fault;
 /// # Errors
 /// [`Fault::UpstreamTooLarge`] over `bytes_max`, [`Fault::UpstreamTimeout`] on silence, [`Fault::UpstreamClosed`] where
 /// it ends early.
-pub(super) async fn read_whole(
-    exchange: &mut Exchange,
-    bytes_max: usize,
-    idle: Duration,
-) -> Result<Bytes, Fault> {
+pub(super) async fn read_whole(exchange: &mut Exchange, bytes_max: usize, idle: Duration) -> Result<Bytes, Fault> {
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();
     exchange.session.set_read_timeout(Some(idle));
     loop {
-        let piece = exchange
-            .session
-            .read_response_body()
-            .await
-            .map_err(|error| fault_of(&error))?;
+        let piece = exchange.session.read_response_body().await.map_err(|error| fault_of(&error))?;
         let Some(piece) = piece else { break };
         let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + piece.len();
         if length > bytes_max {
@@ -55,10 +47,7 @@ impl EventBody {
     pub(super) fn new(mut exchange: Exchange, event_bytes_max: usize) -> Self {
         // A stream may be silent for as long as it is open; its owner bounds that time.
         exchange.session.set_read_timeout(None);
-        Self {
-            exchange: Some(exchange),
-            splitter: Splitter::new(event_bytes_max),
-        }
+        Self { exchange: Some(exchange), splitter: Splitter::new(event_bytes_max) }
     }
 }
 
@@ -73,10 +62,7 @@ impl EventSource for EventBody {
                 return Ok(None);
             };
             match exchange.session.read_response_body().await {
-                Ok(Some(piece)) => self
-                    .splitter
-                    .push(&piece)
-                    .map_err(|_| Fault::UpstreamTooLarge)?,
+                Ok(Some(piece)) => self.splitter.push(&piece).map_err(|_| Fault::UpstreamTooLarge)?,
                 Ok(None) => {
                     if let Some(exchange) = self.exchange.take() {
                         exchange.release().await;

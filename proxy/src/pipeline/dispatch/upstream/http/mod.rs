@@ -12,18 +12,15 @@ use std::{sync::Arc, time::Duration};
 
 use ::http::{HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
+use doorward_message::http_head::{HeadLimits, check_response};
 use pingora::{
-    ErrorType, connectors::http::Connector, protocols::http::client::HttpSession,
-    upstreams::peer::HttpPeer,
+    ErrorType, connectors::http::Connector, protocols::http::client::HttpSession, upstreams::peer::HttpPeer,
 };
 
 use self::body::{EventBody, read_whole};
 pub use self::peer::{Address, PeerError, Peers, TlsFiles};
 use super::{Outgoing, Reply, ReplyBody};
-use crate::{
-    model::Fault,
-    pipeline::accept::framing::{HeadLimits, check_response},
-};
+use crate::model::Fault;
 
 /// Times and sizes towards one upstream.
 #[derive(Clone, Debug)]
@@ -73,19 +70,13 @@ impl HttpUpstream {
         let host = address.host_header()?;
         let path = address.path().into();
         Ok(Self {
-            connector: Arc::new(Connector::new(Some(
-                pingora::connectors::ConnectorOptions::new(512),
-            ))),
+            connector: Arc::new(Connector::new(Some(pingora::connectors::ConnectorOptions::new(512)))),
             peers: Peers::new(address, tls, &deadlines, versions)?,
             host,
             path,
             deadlines,
             message_bytes_max,
-            head_limits: HeadLimits {
-                head_bytes_max: 64 << 10,
-                header_lines_max: 200,
-                target_bytes_max: usize::MAX,
-            },
+            head_limits: HeadLimits { head_bytes_max: 64 << 10, header_lines_max: 200, target_bytes_max: usize::MAX },
         })
     }
 
@@ -93,15 +84,9 @@ impl HttpUpstream {
     ///
     /// # Errors
     /// A [`Fault`] of the upstream; [`Fault::UpstreamConnect`] only where nothing was sent.
-    pub async fn post(
-        &self,
-        outgoing: &Outgoing,
-        credential: Option<&Credential>,
-    ) -> Result<Reply, Fault> {
+    pub async fn post(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<Reply, Fault> {
         let head = request::post(self, outgoing, credential)?;
-        let exchange = self
-            .exchange(head, Some(&outgoing.body), outgoing.repeatable)
-            .await?;
+        let exchange = self.exchange(head, Some(&outgoing.body), outgoing.repeatable).await?;
         self.reply(exchange).await
     }
 
@@ -124,19 +109,12 @@ impl HttpUpstream {
     ///
     /// # Errors
     /// A [`Fault`] of the upstream.
-    pub async fn end_session(
-        &self,
-        outgoing: &Outgoing,
-        credential: Option<&Credential>,
-    ) -> Result<u16, Fault> {
+    pub async fn end_session(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<u16, Fault> {
         let head = request::bodiless(self, Method::DELETE, outgoing, None, credential)?;
         let mut exchange = self.exchange(head, None, true).await?;
         let status = status(&exchange.session)?.as_u16();
         // The body says nothing; the connection is worth keeping where it ends at once.
-        if read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle)
-            .await
-            .is_ok()
-        {
+        if read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await.is_ok() {
             self.release(exchange).await;
         }
         Ok(status)
@@ -152,11 +130,8 @@ impl HttpUpstream {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (mut session, reused) = self
-                .connector
-                .get_http_session(&*peer)
-                .await
-                .map_err(|_| Fault::UpstreamConnect)?;
+            let (mut session, reused) =
+                self.connector.get_http_session(&*peer).await.map_err(|_| Fault::UpstreamConnect)?;
             match self.send(&mut session, &head, body).await {
                 Ok(()) => {
                     return Ok(Exchange {
@@ -189,9 +164,7 @@ impl HttpUpstream {
             session.finish_request_body().await?;
             loop {
                 session.read_response_header().await?;
-                let informational = session
-                    .response_header()
-                    .is_some_and(|head| head.status.is_informational());
+                let informational = session.response_header().is_some_and(|head| head.status.is_informational());
                 if !informational {
                     return Ok::<(), Box<pingora::Error>>(());
                 }
@@ -206,17 +179,13 @@ impl HttpUpstream {
 
     fn check_head(&self, session: &HttpSession) -> Result<(), Fault> {
         if let HttpSession::H1(h1) = session {
-            check_response(&h1.get_headers_raw_bytes(), &self.head_limits)
-                .map_err(|_| Fault::UpstreamInvalid)?;
+            check_response(&h1.get_headers_raw_bytes(), &self.head_limits).map_err(|_| Fault::UpstreamInvalid)?;
         }
         Ok(())
     }
 
     async fn reply(&self, mut exchange: Exchange) -> Result<Reply, Fault> {
-        let head = exchange
-            .session
-            .response_header()
-            .ok_or(Fault::UpstreamInvalid)?;
+        let head = exchange.session.response_header().ok_or(Fault::UpstreamInvalid)?;
         let status = head.status;
         let session = head.headers.get("mcp-session-id").cloned();
         let media = MediaType::of(&head.headers)?;
@@ -229,18 +198,11 @@ impl HttpUpstream {
                 ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max)))
             }
             (status, MediaType::Json) if status == StatusCode::OK || status.is_client_error() => {
-                let bytes =
-                    read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await?;
+                let bytes = read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await?;
                 self.release(exchange).await;
-                ReplyBody::Message {
-                    status: status.as_u16(),
-                    bytes,
-                }
+                ReplyBody::Message { status: status.as_u16(), bytes }
             }
-            (
-                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST,
-                _,
-            ) => {
+            (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST, _) => {
                 self.finish(exchange).await;
                 ReplyBody::Status(status.as_u16())
             }
@@ -252,10 +214,7 @@ impl HttpUpstream {
 
     /// Reads a body that says nothing and keeps the connection where that goes quickly.
     async fn finish(&self, mut exchange: Exchange) {
-        if read_whole(&mut exchange, 64 << 10, Duration::from_secs(1))
-            .await
-            .is_ok()
-        {
+        if read_whole(&mut exchange, 64 << 10, Duration::from_secs(1)).await.is_ok() {
             self.release(exchange).await;
         }
     }
@@ -275,18 +234,11 @@ pub(super) struct Exchange {
 
 impl Exchange {
     async fn release(self) {
-        let Self {
-            mut session,
-            peer,
-            connector,
-            pool_idle,
-        } = self;
+        let Self { mut session, peer, connector, pool_idle } = self;
         if let HttpSession::H1(h1) = &mut session {
             h1.respect_keepalive();
         }
-        connector
-            .release_http_session(session, &*peer, Some(pool_idle))
-            .await;
+        connector.release_http_session(session, &*peer, Some(pool_idle)).await;
     }
 }
 
@@ -320,19 +272,14 @@ impl MediaType {
 }
 
 fn status(session: &HttpSession) -> Result<StatusCode, Fault> {
-    session
-        .response_header()
-        .map(|head| head.status)
-        .ok_or(Fault::UpstreamInvalid)
+    session.response_header().map(|head| head.status).ok_or(Fault::UpstreamInvalid)
 }
 
 /// What a codec error means for the exchange, after something may have been sent.
 fn fault_of(error: &pingora::Error) -> Fault {
     match error.etype() {
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => Fault::UpstreamTimeout,
-        ErrorType::InvalidHTTPHeader | ErrorType::H2Error | ErrorType::InvalidH2 => {
-            Fault::UpstreamInvalid
-        }
+        ErrorType::InvalidHTTPHeader | ErrorType::H2Error | ErrorType::InvalidH2 => Fault::UpstreamInvalid,
         _ => Fault::UpstreamClosed,
     }
 }

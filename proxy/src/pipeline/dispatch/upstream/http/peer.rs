@@ -30,9 +30,7 @@ pub enum PeerError {
     #[error("an upstream's URL is http://…, https://… or unix:/PATH")]
     Url,
     /// TLS without a name that a certificate could be checked for.
-    #[error(
-        "a TLS upstream needs a name to verify: use a host name in the URL or set tls.server_name"
-    )]
+    #[error("a TLS upstream needs a name to verify: use a host name in the URL or set tls.server_name")]
     NoServerName,
     /// A certificate or key file.
     #[error("cannot read {path}: {source}")]
@@ -97,10 +95,8 @@ impl Address {
             "https" => true,
             _ => return Err(PeerError::Url),
         };
-        let clean =
-            url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        let (Some(host), Some(port), true) = (url.host_str(), url.port_or_known_default(), clean)
-        else {
+        let clean = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        let (Some(host), Some(port), true) = (url.host_str(), url.port_or_known_default(), clean) else {
             return Err(PeerError::Url);
         };
         let authority = match url.port() {
@@ -125,14 +121,8 @@ impl Address {
     /// # Errors
     /// [`PeerError::Url`].
     pub fn unix(socket: &Path, path: &str) -> Result<Self, PeerError> {
-        let socket = socket
-            .to_str()
-            .filter(|socket| socket.starts_with('/'))
-            .ok_or(PeerError::Url)?;
-        Ok(Self::Unix {
-            socket: socket.into(),
-            path: path.into(),
-        })
+        let socket = socket.to_str().filter(|socket| socket.starts_with('/')).ok_or(PeerError::Url)?;
+        Ok(Self::Unix { socket: socket.into(), path: path.into() })
     }
 
     pub(super) fn path(&self) -> &str {
@@ -143,9 +133,7 @@ impl Address {
 
     pub(super) fn host_header(&self) -> Result<HeaderValue, PeerError> {
         match self {
-            Self::Tcp { authority, .. } => {
-                HeaderValue::from_str(authority).map_err(|_| PeerError::Url)
-            }
+            Self::Tcp { authority, .. } => HeaderValue::from_str(authority).map_err(|_| PeerError::Url),
             Self::Unix { .. } => Ok(HeaderValue::from_static("localhost")),
         }
     }
@@ -166,12 +154,8 @@ impl Peers {
         versions: Option<(u8, u8)>,
     ) -> Result<Self, PeerError> {
         let mut template = match &address {
-            Address::Tcp {
-                host, tls: true, ..
-            } => {
-                let name = tls
-                    .and_then(|files| files.server_name.as_deref())
-                    .unwrap_or(host);
+            Address::Tcp { host, tls: true, .. } => {
+                let name = tls.and_then(|files| files.server_name.as_deref()).unwrap_or(host);
                 // An empty name would switch verification off, and an address is no name.
                 if name.is_empty() || name.parse::<std::net::IpAddr>().is_ok() {
                     return Err(PeerError::NoServerName);
@@ -199,11 +183,7 @@ impl Peers {
             template.options.set_http_version(max, min);
             template.options.max_h2_streams = 100;
         }
-        Ok(Self {
-            address,
-            template,
-            current: ArcSwapOption::empty(),
-        })
+        Ok(Self { address, template, current: ArcSwapOption::empty() })
     }
 
     pub(super) async fn get(&self) -> Result<Arc<HttpPeer>, Fault> {
@@ -214,15 +194,12 @@ impl Peers {
         }
         let mut peer = self.template.clone();
         if let Address::Tcp { host, port, .. } = &self.address {
-            let mut addresses = tokio::net::lookup_host((&**host, *port))
-                .await
-                .map_err(|_| Fault::UpstreamConnect)?;
+            let mut addresses = tokio::net::lookup_host((&**host, *port)).await.map_err(|_| Fault::UpstreamConnect)?;
             let address = addresses.next().ok_or(Fault::UpstreamConnect)?;
             peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
         }
         let peer = Arc::new(peer);
-        self.current
-            .store(Some(Arc::new((Instant::now(), Arc::clone(&peer)))));
+        self.current.store(Some(Arc::new((Instant::now(), Arc::clone(&peer)))));
         Ok(peer)
     }
 }
@@ -230,10 +207,8 @@ impl Peers {
 fn add_tls(peer: &mut HttpPeer, files: &TlsFiles) -> Result<(), PeerError> {
     if let Some(ca) = &files.ca {
         let certificates = certificates(ca)?;
-        let trusted: Vec<WrappedX509> = certificates
-            .into_iter()
-            .map(|certificate| WrappedX509::new(certificate, parse_x509))
-            .collect();
+        let trusted: Vec<WrappedX509> =
+            certificates.into_iter().map(|certificate| WrappedX509::new(certificate, parse_x509)).collect();
         peer.options.ca = Some(trusted.into());
     }
     if let (Some(certificate), Some(key)) = (&files.certificate, &files.key) {
@@ -246,10 +221,7 @@ fn add_tls(peer: &mut HttpPeer, files: &TlsFiles) -> Result<(), PeerError> {
 
 /// The certificates of a PEM file in DER, each checked to parse: pingora would panic on one that does not.
 fn certificates(path: &PathBuf) -> Result<Vec<Vec<u8>>, PeerError> {
-    let pem = fs::read(path).map_err(|source| PeerError::File {
-        path: path.clone(),
-        source,
-    })?;
+    let pem = fs::read(path).map_err(|source| PeerError::File { path: path.clone(), source })?;
     let unusable = || PeerError::Pem(path.clone());
     let mut out = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -257,9 +229,5 @@ fn certificates(path: &PathBuf) -> Result<Vec<Vec<u8>>, PeerError> {
         rustls::server::ParsedCertificate::try_from(&der).map_err(|_| unusable())?;
         out.push(der.to_vec());
     }
-    if out.is_empty() {
-        Err(unusable())
-    } else {
-        Ok(out)
-    }
+    if out.is_empty() { Err(unusable()) } else { Ok(out) }
 }

@@ -13,21 +13,9 @@ pub(super) fn post(
     credential: Option<&Credential>,
 ) -> Result<RequestHeader, Fault> {
     let mut head = start(upstream, Method::POST, outgoing, credential)?;
-    add(
-        &mut head,
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    )?;
-    add(
-        &mut head,
-        header::ACCEPT,
-        HeaderValue::from_static("application/json, text/event-stream"),
-    )?;
-    add(
-        &mut head,
-        header::CONTENT_LENGTH,
-        HeaderValue::from(outgoing.body.len()),
-    )?;
+    add(&mut head, header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
+    add(&mut head, header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"))?;
+    add(&mut head, header::CONTENT_LENGTH, HeaderValue::from(outgoing.body.len()))?;
     Ok(head)
 }
 
@@ -40,11 +28,7 @@ pub(super) fn bodiless(
     credential: Option<&Credential>,
 ) -> Result<RequestHeader, Fault> {
     let mut head = start(upstream, method, outgoing, credential)?;
-    add(
-        &mut head,
-        header::ACCEPT,
-        HeaderValue::from_static("text/event-stream"),
-    )?;
+    add(&mut head, header::ACCEPT, HeaderValue::from_static("text/event-stream"))?;
     if let Some(id) = last_event_id {
         add(&mut head, "last-event-id", id.clone())?;
     }
@@ -58,15 +42,10 @@ fn start(
     credential: Option<&Credential>,
 ) -> Result<RequestHeader, Fault> {
     let lines = outgoing.mirrored.len() + outgoing.trace.len() + 8;
-    let mut head = RequestHeader::build(method, upstream.path.as_bytes(), Some(lines))
-        .map_err(|_| Fault::Internal)?;
+    let mut head = RequestHeader::build(method, upstream.path.as_bytes(), Some(lines)).map_err(|_| Fault::Internal)?;
     add(&mut head, header::HOST, upstream.host.clone())?;
     // Masking must see plain bytes, and no decompression bomb can come.
-    add(
-        &mut head,
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    )?;
+    add(&mut head, header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     for (name, value) in outgoing.mirrored.iter().chain(&outgoing.trace) {
         add(&mut head, name.clone(), value.clone())?;
     }
@@ -74,8 +53,7 @@ fn start(
         add(&mut head, "mcp-session-id", session.clone())?;
     }
     if let Some(credential) = credential {
-        head.insert_header(credential.name.clone(), credential.value.clone())
-            .map_err(|_| Fault::Internal)?;
+        head.insert_header(credential.name.clone(), credential.value.clone()).map_err(|_| Fault::Internal)?;
     }
     Ok(head)
 }
@@ -85,7 +63,5 @@ fn add(
     name: impl pingora::http::IntoCaseHeaderName,
     value: HeaderValue,
 ) -> Result<(), Fault> {
-    head.append_header(name, value)
-        .map(|_| ())
-        .map_err(|_| Fault::Internal)
+    head.append_header(name, value).map(|_| ()).map_err(|_| Fault::Internal)
 }

@@ -22,12 +22,7 @@ fn any_flipped_bit_is_found_in_its_record() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path(), "a", 2);
     let good = fs::read(&path).unwrap();
-    let feeds: Vec<_> = good
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'\n')
-        .map(|(at, _)| at)
-        .collect();
+    let feeds: Vec<_> = good.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).collect();
     for at in (0..good.len()).step_by(3).filter(|at| !feeds.contains(at)) {
         let mut bad = good.clone();
         bad[at] ^= 1 << (at % 7);
@@ -35,10 +30,7 @@ fn any_flipped_bit_is_found_in_its_record() {
         let seq = feeds.iter().filter(|feed| **feed < at).count() as u64;
         let (found, reason) = finding(&path);
         assert_eq!(found, seq, "byte {at}: {reason}");
-        assert!(
-            matches!(reason, Reason::Edited | Reason::Malformed),
-            "byte {at}: {reason}"
-        );
+        assert!(matches!(reason, Reason::Edited | Reason::Malformed), "byte {at}: {reason}");
     }
 }
 
@@ -49,16 +41,7 @@ fn deleted_record_is_found() {
     let mut all = lines(&path);
     all.remove(5);
     rewrite(&path, &all);
-    assert_eq!(
-        finding(&path),
-        (
-            6,
-            Reason::Missing {
-                expected: 5,
-                found: 6
-            }
-        )
-    );
+    assert_eq!(finding(&path), (6, Reason::Missing { expected: 5, found: 6 }));
 }
 
 #[test]
@@ -78,16 +61,7 @@ fn swapped_records_are_found() {
     let mut all = lines(&path);
     all.swap(3, 4);
     rewrite(&path, &all);
-    assert_eq!(
-        finding(&path),
-        (
-            4,
-            Reason::Missing {
-                expected: 3,
-                found: 4
-            }
-        )
-    );
+    assert_eq!(finding(&path), (4, Reason::Missing { expected: 3, found: 4 }));
 }
 
 #[test]
@@ -179,13 +153,7 @@ fn missing_file_between_two_is_found() {
     assert!(verify_files(&[&first, &second, &third]).unwrap().is_good());
     let finding = verify_files(&[&first, &third]).unwrap().finding.unwrap();
     assert_eq!((finding.file, finding.line), (third, 1));
-    assert_eq!(
-        finding.reason,
-        Reason::Missing {
-            expected: 4,
-            found: 9
-        }
-    );
+    assert_eq!(finding.reason, Reason::Missing { expected: 4, found: 9 });
 }
 
 #[test]
@@ -200,11 +168,7 @@ fn line_without_end_does_not_fill_the_memory() {
 fn report_names_file_line_record_and_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path(), "a", 4);
-    assert!(
-        verified(&path)
-            .to_string()
-            .starts_with("good: 10 records of 1 runs\nlast good record: chain ")
-    );
+    assert!(verified(&path).to_string().starts_with("good: 10 records of 1 runs\nlast good record: chain "));
     let mut all = lines(&path);
     all.remove(5);
     rewrite(&path, &all);

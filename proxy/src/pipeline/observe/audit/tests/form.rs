@@ -20,47 +20,30 @@ fn each_kind_of_record_has_its_members() {
         decision("read_file"),
         outcome(),
         refusal("authn.token_missing"),
-        Record::Lifecycle(Lifecycle::Start {
-            version: "0.0.0",
-            truncated_bytes: Some(3),
-        }),
+        Record::Lifecycle(Lifecycle::Start { version: "0.0.0", truncated_bytes: Some(3) }),
         Record::Lifecycle(Lifecycle::Stop),
         Record::Lifecycle(Lifecycle::Reopen),
-        Record::Lifecycle(Lifecycle::Snapshot {
-            snapshot: "sha256:00ff".into(),
-        }),
-        Record::Lifecycle(Lifecycle::ReloadRefused {
-            code: "config.invalid",
-        }),
+        Record::Lifecycle(Lifecycle::Snapshot { snapshot: "sha256:00ff".into() }),
+        Record::Lifecycle(Lifecycle::ReloadRefused { code: "config.invalid" }),
         Record::Lifecycle(Lifecycle::Lost { count: 5 }),
     ];
-    let shown: Vec<_> = records
-        .iter()
-        .map(|record| format!("{}}}", without_fingerprint(&sealed(record))))
-        .collect();
+    let shown: Vec<_> = records.iter().map(|record| format!("{}}}", without_fingerprint(&sealed(record)))).collect();
     insta::assert_snapshot!(shown.join("\n"));
 }
 
 #[test]
 fn tool_name_with_line_feed_and_ansi_stays_one_escaped_line() {
-    let line = sealed(&decision(
-        "x\n{\"decision\":\"allow\"}\u{1b}[2J\u{2028}\u{202e}\u{9b}",
-    ));
+    let line = sealed(&decision("x\n{\"decision\":\"allow\"}\u{1b}[2J\u{2028}\u{202e}\u{9b}"));
     assert_eq!(line.matches('\n').count(), 1);
     assert!(line.is_ascii());
     let expected = r#""target":"x\n{\"decision\":\"allow\"}\u001b[2J\u2028\u202e\u009b""#;
     assert!(line.contains(expected), "{line}");
-    assert!(
-        verify::parse(line.trim_end().as_bytes()).is_err(),
-        "the name of the chain was replaced"
-    );
+    assert!(verify::parse(line.trim_end().as_bytes()).is_err(), "the name of the chain was replaced");
 }
 
 #[test]
 fn long_names_and_ids_are_cut() {
-    let Record::Decision(mut record) = decision(&"n".repeat(TEXT_CHARS_MAX + 1)) else {
-        panic!()
-    };
+    let Record::Decision(mut record) = decision(&"n".repeat(TEXT_CHARS_MAX + 1)) else { panic!() };
     record.circumstances.jsonrpc_id = Some("7".repeat(65).into());
     let line = sealed(&Record::Decision(record));
     assert!(line.contains(&format!("\"{}\"", "n".repeat(TEXT_CHARS_MAX))));
@@ -71,19 +54,14 @@ fn long_names_and_ids_are_cut() {
 fn arguments_appear_only_as_a_keyed_digest_whatever_their_size() {
     for size in [10, 2048, 2049, 100_000] {
         let arguments = format!("{{\"secret\":\"{}\"}}", "canary".repeat(size / 6));
-        let Record::Decision(mut record) = decision("t") else {
-            panic!()
-        };
+        let Record::Decision(mut record) = decision("t") else { panic!() };
         record.arguments = Some(ArgumentsDigest::new(&key(), arguments.as_bytes()));
         let line = sealed(&Record::Decision(record));
         assert!(!line.contains("canary"));
         assert!(line.contains(&key().digest(arguments.as_bytes())));
     }
     assert!(DigestKey::new(b"too short").is_none());
-    assert_ne!(
-        DigestKey::ephemeral().digest(b"x"),
-        DigestKey::ephemeral().digest(b"x")
-    );
+    assert_ne!(DigestKey::ephemeral().digest(b"x"), DigestKey::ephemeral().digest(b"x"));
 }
 
 /// RFC 8785 by the book: sort the keys by their UTF-16 units, let the JSON library write the leaves.
@@ -94,21 +72,12 @@ fn naive(value: &serde_json::Value) -> String {
             keys.sort_by_key(|key| key.encode_utf16().collect::<Vec<_>>());
             let members: Vec<_> = keys
                 .into_iter()
-                .map(|key| {
-                    format!(
-                        "{}:{}",
-                        serde_json::to_string(key).unwrap(),
-                        naive(&members[key])
-                    )
-                })
+                .map(|key| format!("{}:{}", serde_json::to_string(key).unwrap(), naive(&members[key])))
                 .collect();
             format!("{{{}}}", members.join(","))
         }
         serde_json::Value::Array(items) => {
-            format!(
-                "[{}]",
-                items.iter().map(naive).collect::<Vec<_>>().join(",")
-            )
+            format!("[{}]", items.iter().map(naive).collect::<Vec<_>>().join(","))
         }
         leaf => serde_json::to_string(leaf).unwrap(),
     }

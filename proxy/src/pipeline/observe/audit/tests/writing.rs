@@ -8,10 +8,7 @@ use super::*;
 fn file_is_readable_by_its_owner_only() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path(), "a", 0);
-    assert_eq!(
-        fs::metadata(path).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -40,11 +37,7 @@ fn torn_last_line_is_cut_off_and_told_on_start() {
     written(directory.path(), "a", 1);
     let report = verified(&path);
     assert!(report.is_good(), "{report:?}");
-    assert!(
-        lines(&path)[6].contains("\"truncated_bytes\":12,"),
-        "{:?}",
-        lines(&path)[6]
-    );
+    assert!(lines(&path)[6].contains("\"truncated_bytes\":12,"), "{:?}", lines(&path)[6]);
 }
 
 #[test]
@@ -61,28 +54,11 @@ fn file_with_nothing_but_a_torn_line_starts_anew() {
 fn file_whose_last_record_was_edited_is_not_continued() {
     let directory = tempfile::tempdir().unwrap();
     let path = written(directory.path(), "a", 2);
-    let content = fs::read_to_string(&path)
-        .unwrap()
-        .replace("\"kind\":\"stop\"", "\"kind\":\"stap\"");
+    let content = fs::read_to_string(&path).unwrap().replace("\"kind\":\"stop\"", "\"kind\":\"stap\"");
     fs::write(&path, &content).unwrap();
-    let refused = AuditWriter::start(&path, options(Mode::BestEffort))
-        .err()
-        .unwrap();
-    assert!(
-        matches!(
-            refused,
-            OpenError::Damaged {
-                reason: Reason::Edited,
-                ..
-            }
-        ),
-        "{refused}"
-    );
-    assert_eq!(
-        fs::read_to_string(&path).unwrap(),
-        content,
-        "nothing was changed"
-    );
+    let refused = AuditWriter::start(&path, options(Mode::BestEffort)).err().unwrap();
+    assert!(matches!(refused, OpenError::Damaged { reason: Reason::Edited, .. }), "{refused}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), content, "nothing was changed");
 }
 
 #[test]
@@ -90,9 +66,7 @@ fn second_process_in_one_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
     let (_writer, handle) = AuditWriter::start(&path, options(Mode::BestEffort)).unwrap();
-    let refused = AuditWriter::start(&path, options(Mode::BestEffort))
-        .err()
-        .unwrap();
+    let refused = AuditWriter::start(&path, options(Mode::BestEffort)).err().unwrap();
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused}");
     handle.stop();
 }
@@ -104,8 +78,7 @@ fn rotated_files_verify_together() {
     let (writer, handle) = AuditWriter::start(&path, options(Mode::BestEffort)).unwrap();
     writer.keep(decision("read"));
     writer.reopen();
-    while writer.counts().queued.load(Ordering::Relaxed) > 0
-        || !lines(&path).iter().any(|line| line.contains("reopen"))
+    while writer.counts().queued.load(Ordering::Relaxed) > 0 || !lines(&path).iter().any(|line| line.contains("reopen"))
     {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -156,10 +129,7 @@ fn failing(mode: Mode) -> (AuditWriter, WriterHandle, tempfile::TempDir) {
     let path = directory.path().join("a");
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
     let refused = AuditWriter::start(&path, options(mode)).err();
-    assert!(
-        matches!(refused, Some(OpenError::Io { .. })),
-        "a start record must be written"
-    );
+    assert!(matches!(refused, Some(OpenError::Io { .. })), "a start record must be written");
     fs::remove_file(&path).unwrap();
     let (writer, handle) = AuditWriter::start(&path, options(mode)).unwrap();
     fs::rename(&path, directory.path().join("b")).unwrap();
@@ -174,10 +144,7 @@ fn failing(mode: Mode) -> (AuditWriter, WriterHandle, tempfile::TempDir) {
 #[tokio::test]
 async fn strict_decision_fails_where_the_file_cannot_be_written() {
     let (writer, handle, _directory) = failing(Mode::Strict);
-    assert_eq!(
-        writer.keep_before(decision("read")).await,
-        Err(AuditError::SinkFailed)
-    );
+    assert_eq!(writer.keep_before(decision("read")).await, Err(AuditError::SinkFailed));
     handle.stop();
 }
 
@@ -195,10 +162,7 @@ async fn best_effort_goes_on_and_counts_where_the_file_cannot_be_written() {
 fn lost_records_are_told_in_the_chain() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
-    let small = WriterOptions {
-        queue_records_max: 16,
-        ..options(Mode::BestEffort)
-    };
+    let small = WriterOptions { queue_records_max: 16, ..options(Mode::BestEffort) };
     let (writer, handle) = AuditWriter::start(&path, small).unwrap();
     for _ in 0..5_000 {
         writer.keep(refusal("authn.token_missing"));
@@ -207,12 +171,7 @@ fn lost_records_are_told_in_the_chain() {
     let report = verified(&path);
     assert!(report.is_good(), "{report:?}");
     assert!(report.lost > 0);
-    let told = u64::try_from(
-        lines(&path)
-            .iter()
-            .filter(|line| line.contains("\"kind\":\"refusal\""))
-            .count(),
-    );
+    let told = u64::try_from(lines(&path).iter().filter(|line| line.contains("\"kind\":\"refusal\"")).count());
     assert_eq!(told.unwrap() + report.lost, 5_000);
 }
 
@@ -220,10 +179,7 @@ fn lost_records_are_told_in_the_chain() {
 async fn refusals_leave_room_for_strict_decisions() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a");
-    let small = WriterOptions {
-        queue_records_max: 64,
-        ..options(Mode::Strict)
-    };
+    let small = WriterOptions { queue_records_max: 64, ..options(Mode::Strict) };
     let (writer, handle) = AuditWriter::start(&path, small).unwrap();
     for _ in 0..200 {
         for _ in 0..100 {
@@ -237,11 +193,7 @@ async fn refusals_leave_room_for_strict_decisions() {
 #[tokio::test]
 async fn stopped_writer_refuses_strict_decisions() {
     let directory = tempfile::tempdir().unwrap();
-    let (writer, handle) =
-        AuditWriter::start(&directory.path().join("a"), options(Mode::Strict)).unwrap();
+    let (writer, handle) = AuditWriter::start(&directory.path().join("a"), options(Mode::Strict)).unwrap();
     handle.stop();
-    assert_eq!(
-        writer.keep_before(decision("read")).await,
-        Err(AuditError::Stopped)
-    );
+    assert_eq!(writer.keep_before(decision("read")).await, Err(AuditError::Stopped));
 }
