@@ -15,10 +15,7 @@ impl Hosts {
     /// For a listener's address, with further names from the configuration.
     pub(super) fn new(address: IpAddr, names: &[String]) -> Self {
         let names = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self {
-            loopback_only: address.is_loopback(),
-            names,
-        }
+        Self { loopback_only: address.is_loopback(), names }
     }
 
     /// Whether exactly one `Host` is there, and names us.
@@ -27,11 +24,7 @@ impl Hosts {
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return false;
         };
-        let Some(authority) = host
-            .to_str()
-            .ok()
-            .and_then(|host| host.parse::<Authority>().ok())
-        else {
+        let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else {
             return false;
         };
         if authority.as_str().contains('@') {
@@ -45,10 +38,7 @@ impl Hosts {
 }
 
 fn literal(host: &str) -> Option<IpAddr> {
-    match host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-    {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(v6) => v6.parse::<Ipv6Addr>().ok().map(IpAddr::from),
         None => host.parse::<Ipv4Addr>().ok().map(IpAddr::from),
     }

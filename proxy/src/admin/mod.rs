@@ -65,18 +65,10 @@ impl AdminServer {
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let hosts = hosts::Hosts::new(address.ip(), hosts);
-        let state = Arc::new(State {
-            readiness,
-            metrics,
-            hosts,
-        });
+        let state = Arc::new(State { readiness, metrics, hosts });
         let (stop, stopping) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, state, stopping));
-        Ok(Self {
-            stop,
-            accepting,
-            address,
-        })
+        Ok(Self { stop, accepting, address })
     }
 
     /// Where it listens.
@@ -87,10 +79,7 @@ impl AdminServer {
     /// Takes no new connection and ends the open ones after the answers under way.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        if tokio::time::timeout(STOP_TIMEOUT, &mut self.accepting)
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(STOP_TIMEOUT, &mut self.accepting).await.is_err() {
             tracing::warn!("admin connections were cut at the end");
             self.accepting.abort();
         }
@@ -129,10 +118,7 @@ async fn accept_one(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }
@@ -171,9 +157,7 @@ fn answer(state: &State, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let text = "GET and HEAD are offered here.\n";
         let mut refusal = plain(StatusCode::METHOD_NOT_ALLOWED, text);
-        refusal
-            .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
     }
     match request.uri().path() {
@@ -190,19 +174,12 @@ fn answer(state: &State, request: &Request<Incoming>) -> Response<Full<Bytes>> {
             let page = prometheus::page(&state.metrics.collect());
             response(StatusCode::OK, prometheus::CONTENT_TYPE, page)
         }
-        _ => plain(
-            StatusCode::NOT_FOUND,
-            "Here are /live, /ready, /startup and /metrics.\n",
-        ),
+        _ => plain(StatusCode::NOT_FOUND, "Here are /live, /ready, /startup and /metrics.\n"),
     }
 }
 
 fn json(good: bool, body: &serde_json::Value) -> Response<Full<Bytes>> {
-    let status = if good {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     response(status, "application/json", format!("{body}\n"))
 }
 
@@ -219,9 +196,7 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     for (name, value) in fixed {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -56,10 +56,7 @@ impl Readiness {
 
     /// Forgets an item, as after a reload that took an upstream away.
     pub fn remove(&self, item: &str) {
-        self.items
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(item);
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).remove(item);
     }
 
     /// The listeners stand.
@@ -74,21 +71,10 @@ impl Readiness {
 
     /// How it stands.
     pub fn report(&self) -> ReadinessReport {
-        let items = self
-            .items
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let items = self.items.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let started = self.started.load(Ordering::Relaxed);
         let draining = self.draining.load(Ordering::Relaxed);
-        let waiting = items
-            .values()
-            .any(|state| matches!(state, ItemState::Waiting(_)));
-        ReadinessReport {
-            ready: started && !draining && !waiting,
-            started,
-            draining,
-            items,
-        }
+        let waiting = items.values().any(|state| matches!(state, ItemState::Waiting(_)));
+        ReadinessReport { ready: started && !draining && !waiting, started, draining, items }
     }
 }

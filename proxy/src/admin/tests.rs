@@ -21,18 +21,8 @@ async fn admin(hosts: &[&str]) -> Admin {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hosts: Vec<String> = hosts.iter().map(|&host| host.into()).collect();
     let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
-    let server = AdminServer::start(
-        listener,
-        &hosts,
-        Arc::clone(&readiness),
-        Arc::clone(&metrics),
-    )
-    .unwrap();
-    Admin {
-        server,
-        readiness,
-        metrics,
-    }
+    let server = AdminServer::start(listener, &hosts, Arc::clone(&readiness), Arc::clone(&metrics)).unwrap();
+    Admin { server, readiness, metrics }
 }
 
 /// Sends bytes and reads the whole answer.
@@ -45,11 +35,7 @@ async fn exchange(admin: &Admin, request: &str) -> String {
 }
 
 async fn get(admin: &Admin, path: &str, headers: &str) -> String {
-    exchange(
-        admin,
-        &format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n"),
-    )
-    .await
+    exchange(admin, &format!("GET {path} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n")).await
 }
 
 const LOCAL: &str = "Host: localhost:9090\r\n";
@@ -67,18 +53,13 @@ async fn readiness_follows_its_items_and_names_the_reason() {
     admin.readiness.set_started();
     assert_eq!(status(&get(&admin, "/startup", LOCAL).await), "200");
     assert_eq!(status(&get(&admin, "/ready", LOCAL).await), "200");
-    admin
-        .readiness
-        .set("jwks", ItemState::Waiting("the keys were never fetched"));
+    admin.readiness.set("jwks", ItemState::Waiting("the keys were never fetched"));
     let answer = get(&admin, "/ready", LOCAL).await;
     assert_eq!(status(&answer), "503");
     let item = r#""jwks":{"state":"waiting","reason":"the keys were never fetched"}"#;
     assert!(answer.contains(item), "{answer}");
     admin.readiness.set("jwks", ItemState::Ready);
-    admin.readiness.set(
-        "catalogue:files",
-        ItemState::Degraded("the catalogue is not known yet"),
-    );
+    admin.readiness.set("catalogue:files", ItemState::Degraded("the catalogue is not known yet"));
     let answer = get(&admin, "/ready", LOCAL).await;
     assert_eq!(status(&answer), "200");
     assert!(answer.contains("degraded"), "{answer}");
@@ -103,22 +84,11 @@ async fn metrics_page_is_plain_text_without_exemplars() {
 #[tokio::test]
 async fn rebound_repeated_or_missing_host_is_refused() {
     let admin = admin(&["doorward.monitoring"]).await;
-    for allowed in [
-        "127.0.0.1",
-        "[::1]:9090",
-        "LOCALHOST",
-        "doorward.monitoring:9090",
-    ] {
+    for allowed in ["127.0.0.1", "[::1]:9090", "LOCALHOST", "doorward.monitoring:9090"] {
         let answer = get(&admin, "/live", &format!("Host: {allowed}\r\n")).await;
         assert_eq!(status(&answer), "200", "{allowed}");
     }
-    let refused = [
-        "evil.example:9090",
-        "192.0.2.1",
-        "localhost.evil.example",
-        "user@localhost",
-        "",
-    ];
+    let refused = ["evil.example:9090", "192.0.2.1", "localhost.evil.example", "user@localhost", ""];
     for refused in refused {
         let answer = get(&admin, "/metrics", &format!("Host: {refused}\r\n")).await;
         assert_eq!(status(&answer), "403", "{refused}");
@@ -133,8 +103,7 @@ async fn web_pages_other_methods_and_other_paths_are_refused() {
     let admin = admin(&[]).await;
     let page = format!("{LOCAL}Origin: http://localhost:9090\r\n");
     assert_eq!(status(&get(&admin, "/metrics", &page).await), "403");
-    let post =
-        format!("POST /ready HTTP/1.1\r\n{LOCAL}Content-Length: 0\r\nConnection: close\r\n\r\n");
+    let post = format!("POST /ready HTTP/1.1\r\n{LOCAL}Content-Length: 0\r\nConnection: close\r\n\r\n");
     assert_eq!(status(&exchange(&admin, &post).await), "405");
     for path in ["/", "/metrics/", "/config", "//live", "/LIVE"] {
         assert_eq!(status(&get(&admin, path, LOCAL).await), "404", "{path}");
@@ -158,9 +127,7 @@ async fn stopping_ends_idle_connections() {
     let admin = admin(&[]).await;
     let address = admin.server.address();
     let mut idle = TcpStream::connect(address).await.unwrap();
-    idle.write_all(format!("GET /live HTTP/1.1\r\n{LOCAL}\r\n").as_bytes())
-        .await
-        .unwrap();
+    idle.write_all(format!("GET /live HTTP/1.1\r\n{LOCAL}\r\n").as_bytes()).await.unwrap();
     let mut first = [0; 12];
     idle.read_exact(&mut first).await.unwrap();
     admin.server.stop().await;

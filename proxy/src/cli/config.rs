@@ -56,23 +56,14 @@ pub fn schema_text() -> Result<String, Failure> {
 
 impl Check {
     fn run(self) -> Result<Outcome, Failure> {
-        let source = Source {
-            file: Some(self.file.clone()),
-            flags: Flags::default(),
-            mode: Mode::Serve,
-        };
+        let source = Source { file: Some(self.file.clone()), flags: Flags::default(), mode: Mode::Serve };
         match config::Config::load(&source) {
             Ok(config) => {
                 for warning in &config.warnings {
                     complain(&format!("{}: warning: {warning}", self.file.display()));
                 }
                 let counts = (config.upstreams.len(), config.routes.len());
-                say(&format!(
-                    "{}: fine ({} upstreams, {} routes)\n",
-                    self.file.display(),
-                    counts.0,
-                    counts.1
-                ));
+                say(&format!("{}: fine ({} upstreams, {} routes)\n", self.file.display(), counts.0, counts.1));
                 Ok(Outcome::Fine)
             }
             Err(ConfigError::Invalid(problems)) => {

@@ -48,29 +48,16 @@ pub fn markdown() -> String {
     let mut out = format!("{HEAD}{REFUSED}");
     out.push_str("\n| code | HTTP | JSON-RPC | text |\n| --- | --- | --- | --- |\n");
     for rejection in every::rejections() {
-        let PublicAnswer {
-            code,
-            status,
-            rpc_code,
-            text,
-        } = rejection.public();
+        let PublicAnswer { code, status, rpc_code, text } = rejection.public();
         let _ = writeln!(out, "| `{code}` | {status} | {rpc_code} | {text} |");
     }
     out.push_str(FAULTS);
     out.push_str("\n| code | HTTP | JSON-RPC | source | retry | text |\n| --- | --- | --- | --- | --- | --- |\n");
     for fault in every::faults() {
-        let PublicAnswer {
-            code,
-            status,
-            rpc_code,
-            text,
-        } = fault.public();
+        let PublicAnswer { code, status, rpc_code, text } = fault.public();
         let source = format!("{:?}", fault.source()).to_lowercase();
         let retry = if fault.retry_is_safe() { "safe" } else { "no" };
-        let _ = writeln!(
-            out,
-            "| `{code}` | {status} | {rpc_code} | {source} | {retry} | {text} |"
-        );
+        let _ = writeln!(out, "| `{code}` | {status} | {rpc_code} | {source} | {retry} | {text} |");
     }
     out
 }

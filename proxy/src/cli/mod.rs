@@ -5,12 +5,20 @@
 //!
 //! To add a subcommand: a file here and a line in the enum `Command`.
 
+pub mod audit;
 pub mod config;
+pub mod demo;
 pub mod errors;
+pub mod flags;
+pub mod policy;
+pub mod serve;
+pub mod wrap;
 
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Source};
 
 /// The guard at the door of an MCP server: a message passes only when a written policy says so.
 #[derive(Debug, Parser)]
@@ -30,9 +38,18 @@ Exit codes: 0 fine, 1 the thing checked does not hold, 2 usage or configuration.
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Wrap(wrap::Wrap),
+    Demo(demo::Demo),
     /// Check and describe configuration files
     #[command(subcommand)]
     Config(config::Config),
+    /// Check and test policies
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// Check audit records
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Print every error code with its meaning, as Markdown
     Errors(errors::Errors),
 }
@@ -56,15 +73,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Nobody is left to tell when the terminal is gone.
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(2)
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
     let outcome = match cli.command {
+        Command::Serve(command) => command.run(),
+        Command::Wrap(command) => command.run(),
+        Command::Demo(command) => command.run(),
         Command::Config(command) => command.run(),
+        Command::Policy(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Errors(command) => command.run(),
     };
     match outcome {
@@ -75,6 +93,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs the server until a signal ends it.
+fn serve_until_signal(config: Config, source: &Source) -> Result<Outcome, Failure> {
+    // One provider for every TLS user of the process; an error says that one is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    crate::pipeline::observe::logs::init(&config.observe.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(crate::server::serve(source, config))?;
+    Ok(Outcome::Fine)
 }
 
 /// Writes to standard error, `doorward: ` in front of each problem; hints are indented below theirs.

@@ -62,14 +62,13 @@ pub fn parse(text: &str) -> Result<(Settings, Places), Problem> {
     // A snippet would repeat the file's text, and with it a secret that was written there by mistake.
     options.with_snippet = false;
     let mut path = String::new();
-    let parsed =
-        serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
-            let mut track = serde_path_to_error::Track::new();
-            let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
-            let settings = serde::Deserialize::deserialize(tracked);
-            path = track.path().to_string();
-            settings
-        });
+    let parsed = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(deserializer, &mut track);
+        let settings = serde::Deserialize::deserialize(tracked);
+        path = track.path().to_string();
+        settings
+    });
     match parsed {
         Ok(settings) => Ok((settings, places(text))),
         Err(error) => Err(shape_problem(&error, &path, text)),
@@ -77,26 +76,13 @@ pub fn parse(text: &str) -> Result<(Settings, Places), Problem> {
 }
 
 fn shape_problem(error: &serde_saphyr::Error, path: &str, text: &str) -> Problem {
-    let at = error.location().map(|at| Place {
-        line: at.line(),
-        column: at.column(),
-    });
-    let key = if path == "." {
-        String::new()
-    } else {
-        path.trim_start_matches('.').to_owned()
-    };
-    let place = at
-        .filter(|at| at.line > 0)
-        .or_else(|| places(text).find(&key));
+    let at = error.location().map(|at| Place { line: at.line(), column: at.column() });
+    let key = if path == "." { String::new() } else { path.trim_start_matches('.').to_owned() };
+    let place = at.filter(|at| at.line > 0).or_else(|| places(text).find(&key));
+    // A repeated key is known by its name only, not by its path.
+    let key = if key == "?" { String::new() } else { key };
     let (message, hint) = plain_message(error);
-    Problem {
-        origin: super::problem::Origin::File,
-        place,
-        key,
-        message,
-        hint,
-    }
+    Problem { origin: super::problem::Origin::File, place, key, message, hint }
 }
 
 /// The parser's message without the place, which stands in front already.
@@ -108,6 +94,7 @@ fn plain_message(error: &serde_saphyr::Error) -> (String, &'static str) {
         Some(rest) => rest.split_once(": ").map_or(rest, |(_, text)| text),
         None => message,
     };
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
     let hint = if message.contains("unknown field") || message.contains("unknown variant") {
         "`doorward config reference` lists every key and its values"
     } else if message.contains("duplicate") {
@@ -135,20 +122,14 @@ fn places(text: &str) -> Places {
         };
         match event {
             Event::Scalar(value, ..) => {
-                if let Some(Frame::Map {
-                    path,
-                    key: key @ None,
-                }) = stack.last_mut()
-                {
+                if let Some(Frame::Map { path, key: key @ None }) = stack.last_mut() {
                     let path = join(path, &value);
                     found.keys.entry(path.clone()).or_insert(place);
                     *key = Some(path);
                 } else {
                     let path = enter(&mut stack, &mut found, place);
                     if value.contains("${") {
-                        found
-                            .placeholders
-                            .push(format!("line {}: {path}", place.line));
+                        found.placeholders.push(format!("line {}: {path}", place.line));
                     }
                 }
             }
@@ -169,11 +150,7 @@ fn places(text: &str) -> Places {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// The path of the value that begins here; a list's member is noted with its place.

@@ -28,9 +28,8 @@ pub use problem::{ConfigError, Problem, Problems};
 
 use crate::model::Principal;
 use settings::{
-    AcceptSettings, AdminSettings, AuthenticationSettings, AuthorizationSettings, DrainSettings,
-    ListenSettings, MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings,
-    UpstreamSettings,
+    AcceptSettings, AdminSettings, AuthenticationSettings, AuthorizationSettings, DrainSettings, ListenSettings,
+    MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings, UpstreamSettings,
 };
 
 /// Where configuration comes from. Loading it again reads the file again and lays the same flags over it.
@@ -131,12 +130,8 @@ impl Config {
     /// [`ConfigError`]: the file is unreadable, or everything that is wrong in it.
     pub fn load(source: &Source) -> Result<Self, ConfigError> {
         let text = match &source.file {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
-                    path: path.clone(),
-                    source: error,
-                })?
-            }
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable { path: path.clone(), source: error })?,
             None => String::new(),
         };
         Self::from_text(&text, source)
@@ -147,12 +142,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_text(text: &str, source: &Source) -> Result<Self, ConfigError> {
-        let invalid = |problems| {
-            ConfigError::Invalid(Problems {
-                file: source.file.clone(),
-                problems,
-            })
-        };
+        let invalid = |problems| ConfigError::Invalid(Problems { file: source.file.clone(), problems });
         let (settings, places) = document::parse(text).map_err(|problem| invalid(vec![problem]))?;
         validate::validate(settings, &places, source).map_err(invalid)
     }
@@ -173,15 +163,7 @@ impl Config {
         for upstream in self.upstreams.values() {
             let tls = &upstream.settings.tls;
             paths.extend(
-                [
-                    &tls.ca,
-                    &tls.certificate,
-                    &tls.key,
-                    &upstream.settings.catalogue,
-                ]
-                .into_iter()
-                .flatten()
-                .cloned(),
+                [&tls.ca, &tls.certificate, &tls.key, &upstream.settings.catalogue].into_iter().flatten().cloned(),
             );
             if let Some(credential) = &upstream.settings.credential
                 && let secret_reference::SecretReference::File(file) = &credential.value

@@ -10,9 +10,7 @@ use std::{
 
 use super::{
     problem::{Origin, Problem},
-    settings::{
-        AdminSettings, AuditSettings, AuthorizationSettings, IssuerSettings, OneOrMany, Settings,
-    },
+    settings::{AdminSettings, AuditSettings, AuthorizationSettings, IssuerSettings, OneOrMany, Settings},
 };
 use crate::{
     model::{Principal, PrincipalKind},
@@ -71,41 +69,27 @@ pub struct PrincipalName {
 
 /// Text that names no principal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a principal is `Mcp::User::\"name\"`, `Mcp::Agent::\"name\"` or `Mcp::Workload::\"name\"`, quotes included"
-)]
+#[error("a principal is `Mcp::User::\"name\"`, `Mcp::Agent::\"name\"` or `Mcp::Workload::\"name\"`, quotes included")]
 pub struct PrincipalNameError;
 
 impl std::str::FromStr for PrincipalName {
     type Err = PrincipalNameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kinds = [
-            PrincipalKind::User,
-            PrincipalKind::Agent,
-            PrincipalKind::Workload,
-        ];
+        let kinds = [PrincipalKind::User, PrincipalKind::Agent, PrincipalKind::Workload];
         let (kind, quoted) = kinds
             .into_iter()
             .find_map(|kind| {
-                let rest = text
-                    .strip_prefix("Mcp::")?
-                    .strip_prefix(kind.as_str())?
-                    .strip_prefix("::")?;
+                let rest = text.strip_prefix("Mcp::")?.strip_prefix(kind.as_str())?.strip_prefix("::")?;
                 Some((kind, rest))
             })
             .ok_or(PrincipalNameError)?;
         let id = quoted
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
-            .filter(|id| {
-                !id.is_empty() && !id.contains(['"', '\\']) && !id.chars().any(char::is_control)
-            })
+            .filter(|id| !id.is_empty() && !id.contains(['"', '\\']) && !id.chars().any(char::is_control))
             .ok_or(PrincipalNameError)?;
-        Ok(Self {
-            kind,
-            id: id.to_owned(),
-        })
+        Ok(Self { kind, id: id.to_owned() })
     }
 }
 
@@ -120,27 +104,16 @@ impl PrincipalName {
 pub type Origins = HashMap<&'static str, &'static str>;
 
 /// Lays the flags over the settings. Relative paths of flags are looked up from the working directory.
-pub fn apply(
-    flags: &Flags,
-    mode: &Mode,
-    settings: &mut Settings,
-    problems: &mut Vec<Problem>,
-) -> Origins {
+pub fn apply(flags: &Flags, mode: &Mode, settings: &mut Settings, problems: &mut Vec<Problem>) -> Origins {
     let mut origins = Origins::new();
     if let Some(url) = &flags.upstream {
-        let upstream = UpstreamSettings {
-            url: Some(url.clone()),
-            ..UpstreamSettings::default()
-        };
+        let upstream = UpstreamSettings { url: Some(url.clone()), ..UpstreamSettings::default() };
         single_upstream(settings, upstream, "--upstream", problems);
         origins.insert("upstreams.upstream", "--upstream");
         origins.insert("upstreams", "--upstream");
     }
     if let Mode::Wrap { command, .. } = mode {
-        let upstream = UpstreamSettings {
-            command: command.clone(),
-            ..UpstreamSettings::default()
-        };
+        let upstream = UpstreamSettings { command: command.clone(), ..UpstreamSettings::default() };
         single_upstream(settings, upstream, "COMMAND", problems);
         origins.insert("upstreams.upstream", "COMMAND");
     }
@@ -154,23 +127,12 @@ pub fn apply(
     authorization(flags, settings, &mut origins, problems);
     authentication(flags, settings, &mut origins);
     if let Some(address) = &flags.admin {
-        let hosts = settings
-            .admin
-            .take()
-            .map(|admin| admin.hosts)
-            .unwrap_or_default();
-        settings.admin = Some(AdminSettings {
-            address: *address,
-            hosts,
-        });
+        let hosts = settings.admin.take().map(|admin| admin.hosts).unwrap_or_default();
+        settings.admin = Some(AdminSettings { address: *address, hosts });
         origins.insert("admin.address", "--admin");
     }
     if let Some(audit) = &flags.audit {
-        let file = if audit.as_os_str() == "-" {
-            audit.clone()
-        } else {
-            absolute(audit)
-        };
+        let file = if audit.as_os_str() == "-" { audit.clone() } else { absolute(audit) };
         match &mut settings.observe.audit {
             Some(settings) => settings.file = file,
             none => *none = Some(AuditSettings::to_file(file)),
@@ -180,28 +142,13 @@ pub fn apply(
     origins
 }
 
-fn authorization(
-    flags: &Flags,
-    settings: &mut Settings,
-    origins: &mut Origins,
-    problems: &mut Vec<Problem>,
-) {
+fn authorization(flags: &Flags, settings: &mut Settings, origins: &mut Origins, problems: &mut Vec<Problem>) {
     if let Some(policies) = &flags.policies {
         let bundle = policies.starts_with("bundle:");
-        let policies = if bundle {
-            policies.clone()
-        } else {
-            absolute(Path::new(policies)).display().to_string()
-        };
+        let policies = if bundle { policies.clone() } else { absolute(Path::new(policies)).display().to_string() };
         match &mut settings.authorization {
             Some(settings) => settings.policies = policies,
-            none => {
-                *none = Some(AuthorizationSettings {
-                    policies,
-                    entities: None,
-                    labels: BTreeMap::new(),
-                })
-            }
+            none => *none = Some(AuthorizationSettings { policies, entities: None, labels: BTreeMap::new() }),
         }
         origins.insert("authorization.policies", "--policies");
     }
@@ -243,9 +190,7 @@ fn single_upstream(
     problems: &mut Vec<Problem>,
 ) {
     if settings.upstreams.is_empty() {
-        settings
-            .upstreams
-            .insert(SINGLE_UPSTREAM.to_owned(), upstream);
+        settings.upstreams.insert(SINGLE_UPSTREAM.to_owned(), upstream);
     } else {
         problems.push(Problem {
             origin: Origin::Flag(flag),

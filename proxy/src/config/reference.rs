@@ -76,45 +76,28 @@ fn prefix(key: &str, many: Many) -> String {
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let object: Option<&Map<String, Value>> = schema.get("properties").and_then(Value::as_object);
-    object
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.as_str(), value))
+    object.into_iter().flatten().map(|(key, value)| (key.as_str(), value))
 }
 
 fn description(schema: &Value) -> String {
-    let text = schema
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace('|', "\\|")
+    let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
 impl<'a> Reference<'a> {
     fn resolve(&self, schema: &'a Value) -> &'a Value {
-        let Some(name) = schema
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|link| link.strip_prefix("#/$defs/"))
+        let Some(name) = schema.get("$ref").and_then(Value::as_str).and_then(|link| link.strip_prefix("#/$defs/"))
         else {
             return schema;
         };
-        self.schema
-            .get("$defs")
-            .and_then(|all| all.get(name))
-            .unwrap_or(schema)
+        self.schema.get("$defs").and_then(|all| all.get(name)).unwrap_or(schema)
     }
 
     /// The object behind references, options, lists and maps.
     fn target(&self, schema: &'a Value) -> (&'a Value, Many) {
         let schema = self.resolve(schema);
         if let Some(options) = schema.get("anyOf").and_then(Value::as_array) {
-            let list = options
-                .iter()
-                .any(|option| option.get("type").and_then(Value::as_str) == Some("array"));
+            let list = options.iter().any(|option| option.get("type").and_then(Value::as_str) == Some("array"));
             if let Some(first) = options.first() {
                 let (target, _) = self.target(first);
                 return (target, if list { Many::List } else { Many::One });
@@ -123,49 +106,24 @@ impl<'a> Reference<'a> {
         if let Some(items) = schema.get("items") {
             return (self.target(items).0, Many::List);
         }
-        if let Some(values) = schema
-            .get("additionalProperties")
-            .filter(|values| values.is_object())
-        {
+        if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
             return (self.target(values).0, Many::Map);
         }
         (schema, Many::One)
     }
 
     fn rows(&self, object: &'a Value, path: &str, rows: &mut Vec<String>, depth: u8) {
-        let required: Vec<&str> = object
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: Vec<&str> =
+            object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         for (key, property) in properties(object) {
-            self.row(
-                &format!("{path}.{key}"),
-                property,
-                required.contains(&key),
-                rows,
-                depth,
-            );
+            self.row(&format!("{path}.{key}"), property, required.contains(&key), rows, depth);
         }
     }
 
-    fn row(
-        &self,
-        path: &str,
-        property: &'a Value,
-        required: bool,
-        rows: &mut Vec<String>,
-        depth: u8,
-    ) {
+    fn row(&self, path: &str, property: &'a Value, required: bool, rows: &mut Vec<String>, depth: u8) {
         let (target, many) = self.target(property);
         let own = description(property);
-        let meaning = if own.is_empty() {
-            description(self.resolve(property))
-        } else {
-            own
-        };
+        let meaning = if own.is_empty() { description(self.resolve(property)) } else { own };
         let default = match property.get("default") {
             _ if required => "required".to_owned(),
             None | Some(Value::Null) => "–".to_owned(),
@@ -175,10 +133,7 @@ impl<'a> Reference<'a> {
             Some(value) => format!("`{}`", plain(value)),
         };
         let nested = properties(target).next().is_some() && depth < 6;
-        let _ = rows.push(format!(
-            "| `{path}` | {} | {default} | {meaning} |\n",
-            self.kind(property)
-        ));
+        rows.push(format!("| `{path}` | {} | {default} | {meaning} |\n", self.kind(property)));
         if nested {
             self.rows(target, &prefix(path, many), rows, depth + 1);
         }
@@ -187,11 +142,7 @@ impl<'a> Reference<'a> {
     /// The type in words.
     fn kind(&self, schema: &'a Value) -> String {
         let schema = self.resolve(schema);
-        if let Some(options) = schema
-            .get("anyOf")
-            .or_else(|| schema.get("oneOf"))
-            .and_then(Value::as_array)
-        {
+        if let Some(options) = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array) {
             let mut kinds: Vec<String> = Vec::new();
             for option in options {
                 let kind = self.kind(option);
@@ -205,19 +156,12 @@ impl<'a> Reference<'a> {
             return format!("`{value}`");
         }
         if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-            return values
-                .iter()
-                .map(|value| format!("`{}`", plain(value)))
-                .collect::<Vec<_>>()
-                .join(" or ");
+            return values.iter().map(|value| format!("`{}`", plain(value))).collect::<Vec<_>>().join(" or ");
         }
         if let Some(items) = schema.get("items") {
             return format!("list of {}", self.kind(items));
         }
-        if let Some(values) = schema
-            .get("additionalProperties")
-            .filter(|values| values.is_object())
-        {
+        if let Some(values) = schema.get("additionalProperties").filter(|values| values.is_object()) {
             return format!("names to {}", self.kind(values));
         }
         match schema.get("type") {
@@ -225,10 +169,7 @@ impl<'a> Reference<'a> {
             Some(Value::String(text)) if text == "string" => self.text(schema),
             Some(Value::String(text)) => text.clone(),
             Some(Value::Array(list)) => {
-                let kinds = list
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .filter(|kind| *kind != "null");
+                let kinds = list.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
                 kinds.collect::<Vec<_>>().join(" or ")
             }
             _ => "any".to_owned(),
@@ -248,10 +189,7 @@ impl<'a> Reference<'a> {
     }
 
     fn text(&self, schema: &Value) -> String {
-        let pattern = schema
-            .get("pattern")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
         if pattern.contains("MiB") {
             "size".to_owned()
         } else if pattern.contains("ms") {
@@ -269,10 +207,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) if text.ends_with(' ') => format!("\"{text}\""),
         Value::String(text) => text.clone(),
-        Value::Array(list) => format!(
-            "[{}]",
-            list.iter().map(plain).collect::<Vec<_>>().join(", ")
-        ),
+        Value::Array(list) => format!("[{}]", list.iter().map(plain).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
 }

@@ -14,15 +14,7 @@ pub const SECRET_BYTES_MIN: usize = 12;
 /// Largest file of a secret.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// Values that stand in examples and must be replaced.
-const WELL_KNOWN: [&str; 7] = [
-    "changeme",
-    "change-me",
-    "password",
-    "secret",
-    "example",
-    "default",
-    "placeholder",
-];
+const WELL_KNOWN: [&str; 7] = ["changeme", "change-me", "password", "secret", "example", "default", "placeholder"];
 
 /// Where a secret lies: `{ env: NAME }` or `{ file: PATH }`. The secret itself is never written into configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
@@ -95,9 +87,7 @@ impl SecretReference {
     /// [`SecretError`]: missing, unreadable, too short or well-known.
     pub fn resolve(&self, base: &Path) -> Result<Secret, SecretError> {
         let text = Zeroizing::new(match self {
-            Self::Env(name) => {
-                std::env::var(name).map_err(|_| SecretError::NotSet(name.clone()))?
-            }
+            Self::Env(name) => std::env::var(name).map_err(|_| SecretError::NotSet(name.clone()))?,
             Self::File(path) => read(&base.join(path))?,
         });
         let value = text.strip_suffix('\n').unwrap_or(&text);
@@ -117,10 +107,7 @@ impl SecretReference {
 }
 
 fn read(path: &Path) -> Result<String, SecretError> {
-    let unreadable = |source| SecretError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| SecretError::Unreadable { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > SECRET_BYTES_MAX {
         return Err(SecretError::TooLarge(path.to_owned()));
@@ -137,8 +124,7 @@ impl<'de> Deserialize<'de> for SecretReference {
 /// Hand-written, because a derived one would repeat an inline secret in its error.
 struct ReferenceVisitor;
 
-const INLINE: &str =
-    "a secret is never written here: say where it lies, `{ env: NAME }` or `{ file: PATH }`";
+const INLINE: &str = "a secret is never written here: say where it lies, `{ env: NAME }` or `{ file: PATH }`";
 
 impl<'de> de::Visitor<'de> for ReferenceVisitor {
     type Value = SecretReference;

@@ -52,10 +52,7 @@ impl FromStr for ByteSize {
             "GiB" => 1 << 30,
             _ => return Err(UnitError::UnknownUnit("B, KiB, MiB, GiB")),
         };
-        number
-            .checked_mul(factor)
-            .map(Self)
-            .ok_or(UnitError::TooLarge)
+        number.checked_mul(factor).map(Self).ok_or(UnitError::TooLarge)
     }
 }
 
@@ -137,15 +134,5 @@ macro_rules! text_form {
     };
 }
 
-text_form!(
-    ByteSize,
-    "ByteSize",
-    "^[0-9]+ ?(B|KiB|MiB|GiB)$",
-    "A size with its unit, like `4MiB`."
-);
-text_form!(
-    Span,
-    "Span",
-    "^[0-9]+ ?(ms|s|min|h)$",
-    "A time with its unit, like `30s`."
-);
+text_form!(ByteSize, "ByteSize", "^[0-9]+ ?(B|KiB|MiB|GiB)$", "A size with its unit, like `4MiB`.");
+text_form!(Span, "Span", "^[0-9]+ ?(ms|s|min|h)$", "A time with its unit, like `30s`.");

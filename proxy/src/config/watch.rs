@@ -59,18 +59,15 @@ impl Watch {
         let interested = interest.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error (a queue that ran over) may hide a change: better one reload too many.
-            if event
-                .as_ref()
-                .map_or(true, |event| is_change(event) && interested.covers(event))
-            {
+            if event.as_ref().map_or(true, |event| is_change(event) && interested.covers(event)) {
                 // A full channel holds a wake-up already.
                 let _ = raw_sender.try_send(());
             }
         })?;
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(debounce(raw, sender.clone()));
-        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
-            .map_err(WatchError::Signal)?;
+        let mut hangup =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(WatchError::Signal)?;
         tasks.spawn(async move {
             while hangup.recv().await.is_some() {
                 if sender.send(ReloadRequested::Signal).await.is_err() {
@@ -78,12 +75,7 @@ impl Watch {
                 }
             }
         });
-        let mut watch = Self {
-            watcher,
-            interest,
-            folders: BTreeSet::new(),
-            tasks,
-        };
+        let mut watch = Self { watcher, interest, folders: BTreeSet::new(), tasks };
         watch.set(paths)?;
         Ok((watch, receiver))
     }
@@ -119,8 +111,7 @@ struct Interest(Arc<ArcSwap<Vec<PathBuf>>>);
 impl Interest {
     fn set(&self, paths: &[PathBuf]) {
         let real = paths.iter().filter_map(|path| path.canonicalize().ok());
-        self.0
-            .store(Arc::new(paths.iter().cloned().chain(real).collect()));
+        self.0.store(Arc::new(paths.iter().cloned().chain(real).collect()));
     }
 
     fn covers(&self, event: &Event) -> bool {
@@ -136,9 +127,7 @@ fn covered(changed: &Path, paths: &[PathBuf]) -> bool {
         return true;
     };
     name.to_string_lossy().starts_with("..")
-        || paths.iter().any(|path| {
-            path.file_name() == Some(name) || (path.is_dir() && changed.starts_with(path))
-        })
+        || paths.iter().any(|path| path.file_name() == Some(name) || (path.is_dir() && changed.starts_with(path)))
 }
 
 fn is_change(event: &Event) -> bool {
@@ -150,13 +139,7 @@ fn is_change(event: &Event) -> bool {
 fn folders_of(path: &Path) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     let mut add = |folder: Option<&Path>| {
-        let folder = folder.map(|folder| {
-            if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            }
-        });
+        let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
             folders.push(folder.to_owned());
         }
@@ -166,11 +149,7 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
     add(real.as_deref().and_then(Path::parent));
     if path.is_dir() {
         add(Some(path));
-        let children = std::fs::read_dir(path)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path());
+        let children = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
         for child in children.filter(|child| child.is_dir()) {
             folders.extend(folders_below(&child, 4));
         }
@@ -181,12 +160,7 @@ fn folders_of(path: &Path) -> Vec<PathBuf> {
 fn folders_below(folder: &Path, depth: u8) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     if depth > 0 {
-        for child in std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-        {
+        for child in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
             // Symlinks inside are left alone: they may lead anywhere, also in a circle.
             if child.is_dir() && !child.is_symlink() {
                 found.extend(folders_below(&child, depth - 1));
@@ -215,10 +189,7 @@ mod tests {
     use super::*;
 
     async fn next(receiver: &mut mpsc::Receiver<ReloadRequested>) -> Option<ReloadRequested> {
-        tokio::time::timeout(Duration::from_secs(5), receiver.recv())
-            .await
-            .ok()
-            .flatten()
+        tokio::time::timeout(Duration::from_secs(5), receiver.recv()).await.ok().flatten()
     }
 
     #[tokio::test]
@@ -248,11 +219,7 @@ mod tests {
         std::os::unix::fs::symlink("..data/doorward.yaml", &file).unwrap();
         let (watch, mut events) = Watch::start(std::slice::from_ref(&file)).unwrap();
         std::os::unix::fs::symlink("..2", folder.path().join("..data_tmp")).unwrap();
-        fs::rename(
-            folder.path().join("..data_tmp"),
-            folder.path().join("..data"),
-        )
-        .unwrap();
+        fs::rename(folder.path().join("..data_tmp"), folder.path().join("..data")).unwrap();
         assert_eq!(next(&mut events).await, Some(ReloadRequested::FilesChanged));
         assert_eq!(fs::read_to_string(&file).unwrap(), "..2");
         watch.stop().await;
@@ -264,11 +231,7 @@ mod tests {
         let policies = folder.path().join("policies/team");
         fs::create_dir_all(&policies).unwrap();
         let (watch, mut events) = Watch::start(&[folder.path().join("policies")]).unwrap();
-        fs::write(
-            policies.join("new.cedar"),
-            "permit(principal, action, resource);",
-        )
-        .unwrap();
+        fs::write(policies.join("new.cedar"), "permit(principal, action, resource);").unwrap();
         assert_eq!(next(&mut events).await, Some(ReloadRequested::FilesChanged));
         watch.stop().await;
     }

@@ -23,7 +23,11 @@ pub(super) fn check(
     let local = listen.iter().all(|one| one.address.is_local());
     if Check::is_wrap(source) {
         if source.flags.listen.is_some() && !local {
-            check.problem("listen", "`wrap` asks for no token, so it listens on loopback addresses and unix sockets only", "use `--listen 127.0.0.1:0`, or `serve` with an issuer");
+            check.problem(
+                "listen",
+                "`wrap` asks for no token, so it listens on loopback addresses and unix sockets only",
+                "use `--listen 127.0.0.1:0`, or `serve` with an issuer",
+            );
         }
         return;
     }
@@ -47,20 +51,13 @@ pub(super) fn check(
 
 fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
     let several = settings.issuers.len() > 1;
-    let names: Vec<String> = settings
-        .issuers
-        .iter()
-        .map(|issuer| issuer.issuer.clone())
-        .collect();
+    let names: Vec<String> = settings.issuers.iter().map(|issuer| issuer.issuer.clone()).collect();
     for (index, issuer) in settings.issuers.iter_mut().enumerate() {
         let key = format!("authentication.issuers[{index}]");
         let url = Url::parse(&issuer.issuer);
-        let secure = url.as_ref().is_ok_and(|url| {
-            url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
-        });
-        let plain = url
-            .as_ref()
-            .is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
+        let secure =
+            url.as_ref().is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)));
+        let plain = url.as_ref().is_ok_and(|url| url.query().is_none() && url.fragment().is_none());
         if !secure || !plain {
             check.problem(
                 &format!("{key}.issuer"),
@@ -76,11 +73,7 @@ fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
             );
         }
         if names.iter().filter(|name| **name == issuer.issuer).count() > 1 {
-            check.problem(
-                &format!("{key}.issuer"),
-                "is listed twice",
-                "keep one entry, with both audiences",
-            );
+            check.problem(&format!("{key}.issuer"), "is listed twice", "keep one entry, with both audiences");
         }
         if issuer.algorithms.is_empty() {
             check.problem(
@@ -96,9 +89,8 @@ fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
                 files::readable(check, &format!("{key}.jwks.file"), &file);
             }
             Some(JwksSettings::Url(url)) => {
-                let secure = Url::parse(url).is_ok_and(|url| {
-                    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url))
-                });
+                let secure = Url::parse(url)
+                    .is_ok_and(|url| url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
                 if !secure {
                     check.problem(
                         &format!("{key}.jwks.url"),
@@ -135,7 +127,8 @@ fn audiences(
     routes: &BTreeMap<String, Route>,
     listen: &[ListenSettings],
 ) {
-    let known_after_bind = matches!(listen, [one] if matches!(&one.address, ListenAddress::Tcp(at) if at.ip().is_loopback()));
+    let known_after_bind =
+        matches!(listen, [one] if matches!(&one.address, ListenAddress::Tcp(at) if at.ip().is_loopback()));
     if known_after_bind {
         return;
     }

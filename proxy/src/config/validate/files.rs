@@ -13,25 +13,14 @@ use crate::{
 pub(super) fn readable(check: &mut Check<'_>, key: &str, path: &Path) {
     if let Err(error) = std::fs::File::open(path)
         .and_then(|file| file.metadata())
-        .and_then(|meta| {
-            if meta.is_file() {
-                Ok(())
-            } else {
-                Err(std::io::Error::other("not a file"))
-            }
-        })
+        .and_then(|meta| if meta.is_file() { Ok(()) } else { Err(std::io::Error::other("not a file")) })
     {
-        check.problem(
-            key,
-            format!("{}: {error}", path.display()),
-            "name a file that this process may read",
-        );
+        check.problem(key, format!("{}: {error}", path.display()), "name a file that this process may read");
     }
 }
 
 pub(super) fn certificates(check: &mut Check<'_>, key: &str, path: &Path) {
-    let found =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let problem = match found {
         Ok(list) if !list.is_empty() => return,
         Ok(_) => format!("{} holds no certificate", path.display()),
@@ -50,10 +39,7 @@ pub(super) fn authorization(check: &mut Check<'_>, settings: &mut Option<Authori
     match settings.policies.strip_prefix("bundle:") {
         Some(name) => {
             if bundles::find(name).is_none() {
-                let known: Vec<String> = bundles::names()
-                    .into_iter()
-                    .map(|name| format!("bundle:{name}"))
-                    .collect();
+                let known: Vec<String> = bundles::names().into_iter().map(|name| format!("bundle:{name}")).collect();
                 check.problem(
                     "authorization.policies",
                     format!("there is no bundle `{name}`; there is {}", known.join(", ")),

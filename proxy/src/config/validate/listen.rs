@@ -11,10 +11,7 @@ use crate::server::settings::{AdminSettings, ListenAddress, ListenSettings};
 
 const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
-pub(super) fn listeners(
-    check: &mut Check<'_>,
-    mut listen: Vec<ListenSettings>,
-) -> Vec<ListenSettings> {
+pub(super) fn listeners(check: &mut Check<'_>, mut listen: Vec<ListenSettings>) -> Vec<ListenSettings> {
     if listen.is_empty() {
         listen.push(ListenSettings::at(ListenAddress::Tcp(DEFAULT.into())));
     }
@@ -51,11 +48,7 @@ fn tls(check: &mut Check<'_>, key: &str, listen: &mut ListenSettings) {
         *path = check.base.join(&*path);
     }
     let (Some(certificate), Some(private)) = (&tls.certificate, &tls.key) else {
-        let missing = if tls.certificate.is_none() {
-            "certificate"
-        } else {
-            "key"
-        };
+        let missing = if tls.certificate.is_none() { "certificate" } else { "key" };
         check.problem(
             &format!("{key}.tls"),
             format!("`{missing}` is missing"),
@@ -68,15 +61,9 @@ fn tls(check: &mut Check<'_>, key: &str, listen: &mut ListenSettings) {
 }
 
 /// Both files are PEM, and the key is the certificate's.
-pub(super) fn key_pair(
-    check: &mut Check<'_>,
-    section: &str,
-    certificate: &std::path::Path,
-    key: &std::path::Path,
-) {
+pub(super) fn key_pair(check: &mut Check<'_>, section: &str, certificate: &std::path::Path, key: &std::path::Path) {
     let hint = "name a PEM file that this process may read";
-    let chain =
-        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let private = PrivateKeyDer::from_pem_file(key);
     let chain = match chain {
         Ok(chain) if !chain.is_empty() => Some(chain),
@@ -89,11 +76,7 @@ pub(super) fn key_pair(
             None
         }
         Err(error) => {
-            check.problem(
-                &format!("{section}.certificate"),
-                format!("{}: {error}", certificate.display()),
-                hint,
-            );
+            check.problem(&format!("{section}.certificate"), format!("{}: {error}", certificate.display()), hint);
             None
         }
     };
@@ -115,11 +98,7 @@ pub(super) fn key_pair(
     }
 }
 
-pub(super) fn admin(
-    check: &mut Check<'_>,
-    admin: Option<&AdminSettings>,
-    listen: &[ListenSettings],
-) {
+pub(super) fn admin(check: &mut Check<'_>, admin: Option<&AdminSettings>, listen: &[ListenSettings]) {
     let Some(admin) = admin else { return };
     let address = ListenAddress::Tcp(admin.address);
     if !any_port(&address) && listen.iter().any(|one| one.address == address) {

@@ -6,6 +6,7 @@
 mod authentication;
 mod files;
 mod listen;
+mod routes;
 mod upstreams;
 
 use std::{
@@ -35,18 +36,8 @@ struct Check<'a> {
 impl Check<'_> {
     fn problem(&mut self, key: &str, message: impl Into<String>, hint: &'static str) {
         let origin = self.origin(key);
-        let place = if origin == Origin::File {
-            self.places.find(key)
-        } else {
-            None
-        };
-        self.problems.push(Problem {
-            origin,
-            place,
-            key: key.to_owned(),
-            message: message.into(),
-            hint,
-        });
+        let place = if origin == Origin::File { self.places.find(key) } else { None };
+        self.problems.push(Problem { origin, place, key: key.to_owned(), message: message.into(), hint });
     }
 
     /// The flag that set this key or a section around it.
@@ -76,57 +67,28 @@ impl Check<'_> {
 ///
 /// # Errors
 /// All problems, in the order of the file.
-pub(super) fn validate(
-    mut settings: Settings,
-    places: &Places,
-    source: &Source,
-) -> Result<Config, Vec<Problem>> {
+pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
     let origins = overlay::apply(&source.flags, &source.mode, &mut settings, &mut problems);
-    let folder = source
-        .file
-        .as_deref()
-        .and_then(Path::parent)
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = source.file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
     let base = std::path::absolute(folder.unwrap_or(Path::new("."))).unwrap_or_default();
-    let mut check = Check {
-        problems,
-        warnings: Vec::new(),
-        origins,
-        places,
-        base,
-    };
+    let mut check = Check { problems, warnings: Vec::new(), origins, places, base };
 
     for literal in places.placeholders() {
-        check.warn(format!(
-            "{literal}: `${{…}}` is literal text here; variables are not expanded"
-        ));
+        check.warn(format!("{literal}: `${{…}}` is literal text here; variables are not expanded"));
     }
     let stdio = Check::is_wrap(source) && source.flags.listen.is_none();
     let listen = listen::listeners(&mut check, std::mem::take(&mut settings.listen.0));
     listen::admin(&mut check, settings.admin.as_ref(), &listen);
     accept(&mut check, &settings.accept);
     let upstreams = upstreams::upstreams(&mut check, std::mem::take(&mut settings.upstreams));
-    let routes = upstreams::routes(
-        &mut check,
-        std::mem::take(&mut settings.routes),
-        &upstreams,
-        &listen,
-    );
-    authentication::check(
-        &mut check,
-        &mut settings.authentication,
-        &routes,
-        &listen,
-        source,
-    );
+    let routes = routes::routes(&mut check, std::mem::take(&mut settings.routes), &upstreams, &listen);
+    authentication::check(&mut check, &mut settings.authentication, &routes, &listen, source);
     files::authorization(&mut check, &mut settings.authorization);
     files::observe(&mut check, &mut settings.observe);
 
     if !check.problems.is_empty() {
-        check
-            .problems
-            .sort_by_key(|problem| problem.place.map(|place| (place.line, place.column)));
+        check.problems.sort_by_key(|problem| problem.place.map(|place| (place.line, place.column)));
         return Err(check.problems);
     }
     Ok(Config {
@@ -158,11 +120,7 @@ fn local_principal(source: &Source, disabled: bool) -> Option<Arc<Principal>> {
 
 fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
     if accept.revisions.is_empty() {
-        check.problem(
-            "accept.revisions",
-            "no protocol revision is offered",
-            "leave the key out to offer all of them",
-        );
+        check.problem("accept.revisions", "no protocol revision is offered", "leave the key out to offer all of them");
     }
     if accept.body_bytes_max > accept.message_bytes_max {
         check.problem(
@@ -175,26 +133,16 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
         ("accept.body_bytes_max", accept.body_bytes_max.0),
         ("accept.depth_max", u64::from(accept.depth_max)),
         ("accept.head_bytes_max", accept.head_bytes_max.0),
-        (
-            "accept.header_lines_max",
-            u64::from(accept.header_lines_max),
-        ),
+        ("accept.header_lines_max", u64::from(accept.header_lines_max)),
         ("accept.target_bytes_max", accept.target_bytes_max.0),
         ("accept.id_bytes_max", accept.id_bytes_max.0),
         ("accept.tool_name_bytes_max", accept.tool_name_bytes_max.0),
         ("accept.meta_bytes_max", accept.meta_bytes_max.0),
-        (
-            "accept.batch_members_max",
-            u64::from(accept.batch_members_max),
-        ),
+        ("accept.batch_members_max", u64::from(accept.batch_members_max)),
     ];
     for (key, value) in counts {
         if value == 0 {
-            check.problem(
-                key,
-                "is 0, so that nothing could pass",
-                "leave the key out for the default",
-            );
+            check.problem(key, "is 0, so that nothing could pass", "leave the key out for the default");
         }
     }
     for (index, host) in accept.hosts.iter().enumerate() {
@@ -211,7 +159,11 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
         let canonical = url::Url::parse(origin).map(|url| url.origin().ascii_serialization());
         if canonical.as_ref().ok() != Some(origin) || origin == "null" {
             let key = format!("accept.origins[{index}]");
-            check.problem(&key, format!("`{origin}` is no origin"), "write scheme, host and port only, like `https://app.example.com`; there are no wildcards");
+            check.problem(
+                &key,
+                format!("`{origin}` is no origin"),
+                "write scheme, host and port only, like `https://app.example.com`; there are no wildcards",
+            );
         }
     }
 }
