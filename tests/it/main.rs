@@ -1,1 +1,23 @@
-fn main() {}
+//! Integration tests of Doorward, as one binary: real clients, servers and identity provider around the real proxy.
+//!
+//! `tests/run` installs what they need and runs them all; `cargo nextest run -p doorward-tests` works afterwards. The
+//! binaries under test must have been built (`cargo build --workspace --bins`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod support;
+
+mod authentication;
+mod conformance;
+mod decisions;
+mod hostile;
+mod layout;
+mod life;
+mod parts;
+mod real_clients;

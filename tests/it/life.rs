@@ -1,0 +1,124 @@
+//! Reload, drain, records: what happens around the messages.
+
+use std::{fs, time::Duration};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::{door::Setup, parts, process::run_command, rpc::Client, upstream::Server};
+
+const ALL: &str = "@id(\"all\") permit(principal, action, resource);";
+const NONE: &str = "@id(\"none\") forbid(principal, action, resource);";
+
+async fn ready(client: &Client) {
+    for _ in 0..100 {
+        if client.call("echo", json!({ "message": "x" })).await.code() != "upstream.catalogue_unknown" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn changed_policies_take_effect_and_broken_ones_do_not() {
+    let server = Server::reference().await;
+    let door = Setup::serve(&server.url).no_authentication().policies(ALL).audit().start().await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    assert_eq!(client.call("echo", json!({ "message": "x" })).await.status, 200);
+    let folder = door.folder().join("policies");
+    let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let becomes = async |status: u16| {
+        for _ in 0..100 {
+            if client.call("echo", json!({ "message": "x" })).await.status == status {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    };
+    fs::write(&file, NONE).unwrap();
+    assert!(becomes(403).await, "{}", door.process.stderr.text());
+    fs::write(&file, "permit(principal, action").unwrap();
+    door.wait_audit(|records| records.iter().any(|record| record["kind"] == "reload_refused")).await;
+    assert_eq!(client.call("echo", json!({ "message": "x" })).await.status, 403, "the old policies stay");
+    fs::write(&file, ALL).unwrap();
+    assert!(becomes(200).await, "{}", door.process.stderr.text());
+}
+
+#[tokio::test]
+async fn a_drain_lets_calls_under_way_finish() {
+    let server = Server::reference().await;
+    let mut door = Setup::serve(&server.url).no_authentication().policies(ALL).audit().start().await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    let url = door.url.clone();
+    // It sends progress for a while before it answers.
+    let slow = tokio::spawn(async move { Client::modern(&url, None).call("test_tool_with_progress", json!({})).await });
+    door.wait_audit(|records| records.iter().any(|record| record["target"] == "test_tool_with_progress")).await;
+    door.process.signal(Signal::TERM);
+    let answer = slow.await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.message.get("result").is_some(), "{}", answer.body);
+    assert_eq!(door.process.exit_code(Duration::from_secs(35)).await, Some(0));
+}
+
+#[tokio::test]
+async fn every_message_is_recorded_and_the_chain_verifies_until_it_is_touched() {
+    let server = Server::reference().await;
+    let policies = "permit(principal, action, resource); forbid(principal, action == Mcp::Action::\"tools/call/upstream/delete_file\", resource);";
+    let mut door = Setup::serve(&server.url).no_authentication().policies(policies).audit().start().await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    let canary = "canary-4711-secret";
+    client.call("echo", json!({ "message": canary })).await;
+    let denied = client.call("delete_file", json!({ "path": canary })).await;
+    let id = denied.message["error"]["data"]["decision_id"].clone();
+    client.request("no/such/method", json!({})).await;
+    let records = door
+        .wait_audit(|records| {
+            records.iter().any(|record| record["code"] == "accept.method_unknown")
+                && records.iter().any(|record| record["decision_id"] == id && record["effect"] == "deny")
+                && records.iter().any(|record| record["kind"] == "outcome")
+        })
+        .await;
+    assert_eq!(records.iter().filter(|record| record["decision_id"] == id).count(), 1);
+    assert!(!door.audit_text().contains(canary), "arguments are never recorded");
+    door.process.signal(Signal::TERM);
+    assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
+
+    let path = door.audit_path();
+    let verify = async || {
+        let mut command = tokio::process::Command::new(parts::binary("doorward"));
+        run_command(command.args(["audit", "verify"]).arg(&path), Duration::from_secs(10)).await
+    };
+    assert_eq!(verify().await.code, Some(0));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("\"effect\":\"deny\"", "\"effect\":\"allow\"", 1)).unwrap();
+    let found = verify().await;
+    assert_eq!(found.code, Some(1), "{}{}", found.stdout, found.stderr);
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_on_a_listener_of_their_own() {
+    let server = Server::reference().await;
+    let door = Setup::serve(&server.url).no_authentication().policies(ALL).admin().start().await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    client.call("echo", json!({ "message": "x" })).await;
+    for _ in 0..40 {
+        if reqwest::get(format!("{}/ready", door.admin())).await.unwrap().status() == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for path in ["/live", "/ready", "/startup"] {
+        let answer = reqwest::get(format!("{}{path}", door.admin())).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}: {}", answer.text().await.unwrap());
+    }
+    let page = reqwest::get(format!("{}/metrics", door.admin())).await.unwrap().text().await.unwrap();
+    assert!(page.contains("mcp_server_operation_duration_seconds_count"), "{page}");
+    assert!(page.contains("gen_ai_tool_name=\"echo\""), "{page}");
+    let elsewhere = reqwest::get(door.url.replace("/mcp", "/metrics")).await.unwrap();
+    assert_eq!(elsewhere.status(), 404, "not on the listener of the traffic");
+}

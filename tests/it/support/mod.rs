@@ -1,0 +1,14 @@
+//! What the tests share: processes, real parts, scripted peers, tokens, byte-exact requests, case files.
+#![allow(dead_code, reason = "a kit: not every piece is used by a test at every time")]
+
+pub(crate) mod cases;
+pub(crate) mod clients;
+pub(crate) mod conformance;
+pub(crate) mod door;
+pub(crate) mod oidc;
+pub(crate) mod parts;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod rpc;
+pub(crate) mod tokens;
+pub(crate) mod upstream;

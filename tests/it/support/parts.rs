@@ -1,0 +1,86 @@
+//! Where `tests/run` installed the real parts. Never installs anything itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::digest;
+
+/// The repository's root.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository")
+}
+
+/// A file of the repository, as text.
+pub(crate) fn repository_text(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The folder of one kind of part; the same name as in `tests/run`.
+fn folder(kind: &str, lock: &str) -> PathBuf {
+    let lock = fs::read(repository().join(lock)).unwrap_or_else(|error| panic!("{lock}: {error}"));
+    let hash: String =
+        digest::digest(&digest::SHA256, &lock).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"), PathBuf::from);
+    let folder = cache.join("doorward/parts").join(format!("{kind}-{hash}"));
+    assert!(
+        folder.join(".complete").is_file(),
+        "the tests' {kind} are not installed ({} is missing): run `tests/run --install`",
+        folder.display()
+    );
+    folder
+}
+
+fn tools() -> PathBuf {
+    folder("tools", "tests/parts/python/tools.txt")
+}
+
+/// The Node.js executable.
+pub(crate) fn node() -> PathBuf {
+    tools().join("bin/node")
+}
+
+/// The OTLP receiver.
+pub(crate) fn rotel() -> PathBuf {
+    tools().join("bin/rotel-agent")
+}
+
+/// The Python that has the MCP clients.
+pub(crate) fn python() -> PathBuf {
+    folder("clients", "tests/parts/python/clients.txt").join("bin/python3")
+}
+
+/// The folder that holds `node_modules`.
+pub(crate) fn npm() -> PathBuf {
+    folder("npm", "tests/parts/npm/package-lock.json")
+}
+
+/// A file of an npm package.
+pub(crate) fn npm_file(path: &str) -> PathBuf {
+    let file = npm().join("node_modules").join(path);
+    assert!(file.is_file(), "{} is missing", file.display());
+    file
+}
+
+/// A script of `tests/parts`.
+pub(crate) fn script(path: &str) -> PathBuf {
+    let file = repository().join("tests/parts").join(path);
+    assert!(file.is_file(), "{} is missing", file.display());
+    file
+}
+
+/// A binary of this workspace, built beside the running test.
+pub(crate) fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the running test has a path");
+    let folder = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+    let file = folder.join(name);
+    assert!(
+        file.is_file(),
+        "{} is missing: build it first (`cargo build --workspace --bins`, or `tests/run`)",
+        file.display()
+    );
+    file
+}
