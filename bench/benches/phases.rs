@@ -11,8 +11,7 @@ use doorward_message::{Limits, Message};
 
 /// A `tools/call` of revision 2026-07-28 with this many bytes.
 fn call(body_bytes: usize) -> Bytes {
-    const WORDS: &str =
-        "The quarterly report lists 42 orders from the northern region; 17 were late. ";
+    const WORDS: &str = "The quarterly report lists 42 orders from the northern region; 17 were late. ";
     let mut body = r#"{"jsonrpc":"2.0","id":"0000000000000001","method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"doorward-bench","version":"1"}},"name":"tool_00","arguments":{"path":"/data/reports/2026/summary.txt","count":3,"recursive":false,"text":""#.to_owned();
     let tail = r#""}}}"#;
     let room = body_bytes.saturating_sub(body.len() + tail.len());
@@ -23,8 +22,7 @@ fn call(body_bytes: usize) -> Bytes {
 
 /// The answer to `tools/list` with 50 tools: many short strings and much nesting.
 fn list() -> Bytes {
-    let mut body =
-        r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":["#.to_owned();
+    let mut body = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":["#.to_owned();
     for number in 0..50 {
         let comma = if number == 0 { "" } else { "," };
         // Writing to a String cannot fail.
@@ -40,11 +38,7 @@ fn list() -> Bytes {
 fn accept(criterion: &mut Criterion) {
     let limits = Limits::default();
     let mut group = criterion.benchmark_group("accept");
-    for (name, body) in [
-        ("call 1 KiB", call(1024)),
-        ("call 64 KiB", call(64 * 1024)),
-        ("list of 50 tools", list()),
-    ] {
+    for (name, body) in [("call 1 KiB", call(1024)), ("call 64 KiB", call(64 * 1024)), ("list of 50 tools", list())] {
         Message::parse(body.clone(), &limits).expect("the message is valid");
         group.throughput(Throughput::Bytes(body.len().try_into().unwrap_or(u64::MAX)));
         group.bench_function(format!("parse {name}"), |bencher| {

@@ -7,37 +7,19 @@ use std::{io, net::SocketAddr, path::PathBuf, time::Duration};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("cannot {action}: {source}")]
-    Io {
-        action: &'static str,
-        source: io::Error,
-    },
+    Io { action: &'static str, source: io::Error },
     #[error("cannot {action} {path}: {source}", path = path.display())]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
     #[error("cannot connect to {address}: {source}")]
-    Connect {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    Connect { address: SocketAddr, source: io::Error },
     #[error("{url:?} is not of the form http://ADDRESS:PORT/PATH with a numeric address")]
     Url { url: String },
     #[error("cannot start {name} ({program}): {source}", program = program.display())]
-    Spawn {
-        name: &'static str,
-        program: PathBuf,
-        source: io::Error,
-    },
+    Spawn { name: &'static str, program: PathBuf, source: io::Error },
     #[error("{name} ended before it was ready; the end of its stderr:\n{stderr}")]
     Died { name: &'static str, stderr: String },
     #[error("{name} was not ready after {after:?}; the end of its stderr:\n{stderr}")]
-    NotReady {
-        name: &'static str,
-        after: Duration,
-        stderr: String,
-    },
+    NotReady { name: &'static str, after: Duration, stderr: String },
     #[error("{path} has an unexpected form", path = path.display())]
     ProcFormat { path: PathBuf },
     #[error("process {pid} is gone")]
@@ -61,10 +43,7 @@ pub(crate) enum Error {
     #[error("stream {number} was refused with status {status}")]
     StreamRefused { number: usize, status: u16 },
     #[error("stream {number}: {source}")]
-    Stream {
-        number: usize,
-        source: crate::load::client::ExchangeError,
-    },
+    Stream { number: usize, source: crate::load::client::ExchangeError },
     #[error("{scenario} at {target} is not answered as expected: status {status}, body {body:?}")]
     Preflight {
         scenario: &'static str,
@@ -86,16 +65,9 @@ impl Error {
     }
 
     /// For `map_err`: an I/O error with what was being done ("write") and to which file.
-    pub(crate) fn file(
-        action: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            action,
-            path,
-            source,
-        }
+        move |source| Self::File { action, path, source }
     }
 }
 

@@ -58,15 +58,13 @@ fn main() -> ExitCode {
 /// A driver of one thread costs less per request than one of several, and cannot crowd out what it measures.
 fn on_one_thread(work: impl Future<Output = Result<()>>) -> Result<()> {
     process::raise_open_files();
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::io("build a runtime"))?
-        .block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::io("build a runtime"))?.block_on(
+        async {
             // Dropping the work stops the processes it started.
             tokio::select! {
                 result = work => result,
                 () = process::interrupted() => Err(Error::Interrupted),
             }
-        })
+        },
+    )
 }

@@ -56,21 +56,12 @@ impl Request {
         let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
         let id_at = head.len() + body.find(ID_BLANK).unwrap_or_default();
         head.push_str(&body);
-        Self {
-            bytes: head.into_bytes(),
-            id: id_at..id_at + ID_DIGITS,
-        }
+        Self { bytes: head.into_bytes(), id: id_at..id_at + ID_DIGITS }
     }
 
     /// Writes `id` into the request, as its last 16 decimal digits.
     pub(crate) fn set_id(&mut self, mut id: u64) {
-        for digit in self
-            .bytes
-            .get_mut(self.id.clone())
-            .unwrap_or_default()
-            .iter_mut()
-            .rev()
-        {
+        for digit in self.bytes.get_mut(self.id.clone()).unwrap_or_default().iter_mut().rev() {
             *digit = b'0' + u8::try_from(id % 10).unwrap_or_default();
             id /= 10;
         }
@@ -91,9 +82,7 @@ fn body(ask: &Ask) -> (&'static str, Option<&str>, String) {
     let meta = format!(
         r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"{REVISION}","io.modelcontextprotocol/clientCapabilities":{{}},"io.modelcontextprotocol/clientInfo":{{"name":"doorward-bench","version":"1"}}}}"#
     );
-    let open = |method: &str| {
-        format!(r#"{{"jsonrpc":"2.0","id":"{ID_BLANK}","method":"{method}","params":{{{meta}"#)
-    };
+    let open = |method: &str| format!(r#"{{"jsonrpc":"2.0","id":"{ID_BLANK}","method":"{method}","params":{{{meta}"#);
     match ask {
         Ask::Call { tool, body_bytes } => {
             let mut body = open("tools/call");

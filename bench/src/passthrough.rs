@@ -32,9 +32,7 @@ pub(crate) struct Args {
 /// Serves until the process is ended. Prints `listening on http://ADDR:PORT/mcp` when it accepts connections.
 pub(crate) fn run(args: &Args) -> Result<()> {
     // Before pingora, which would install ring.
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| Error::Provider)?;
+    rustls::crypto::aws_lc_rs::default_provider().install_default().map_err(|_| Error::Provider)?;
     let address = free_address(args.listen)?;
     let conf = ServerConf {
         threads: args.threads.max(1),
@@ -60,9 +58,7 @@ pub(crate) fn free_address(wanted: SocketAddr) -> Result<SocketAddr> {
     if wanted.port() != 0 {
         return Ok(wanted);
     }
-    TcpListener::bind(wanted)
-        .and_then(|listener| listener.local_addr())
-        .map_err(Error::io("find a free port"))
+    TcpListener::bind(wanted).and_then(|listener| listener.local_addr()).map_err(Error::io("find a free port"))
 }
 
 /// Prints the ready line once the server, which does not tell when it is ready, accepts a connection.
@@ -83,11 +79,7 @@ impl ProxyHttp for PassThrough {
 
     fn new_ctx(&self) -> Self::CTX {}
 
-    async fn upstream_peer(
-        &self,
-        _session: &mut Session,
-        _ctx: &mut Self::CTX,
-    ) -> pingora::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut Self::CTX) -> pingora::Result<Box<HttpPeer>> {
         Ok(Box::new(self.peer.clone()))
     }
 }

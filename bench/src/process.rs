@@ -66,31 +66,20 @@ impl Process {
     /// Starts and waits until it is ready. stderr goes to `<scratch>/<name>.stderr`.
     pub(crate) async fn start(launch: &Launch, scratch: &Path) -> Result<Self> {
         let stderr_path = scratch.join(format!("{}.stderr", launch.name));
-        let stderr =
-            std::fs::File::create(&stderr_path).map_err(Error::file("create", &stderr_path))?;
+        let stderr = std::fs::File::create(&stderr_path).map_err(Error::file("create", &stderr_path))?;
         let mut command = Command::new(&launch.program);
-        command
-            .args(&launch.args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr);
+        command.args(&launch.args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let started = Instant::now();
-        let mut child =
-            on_cpus(launch.cpus.as_deref(), || command.spawn()).map_err(|source| Error::Spawn {
-                name: launch.name,
-                program: launch.program.clone(),
-                source,
-            })?;
+        let mut child = on_cpus(launch.cpus.as_deref(), || command.spawn()).map_err(|source| Error::Spawn {
+            name: launch.name,
+            program: launch.program.clone(),
+            source,
+        })?;
         let pid = child.id().unwrap_or_default();
         let stdout = child.stdout.take();
         let name = launch.name;
-        let mut process = Self {
-            name,
-            child,
-            pid,
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-            ready_after: Duration::ZERO,
-        };
+        let mut process =
+            Self { name, child, pid, address: SocketAddr::from(([0, 0, 0, 0], 0)), ready_after: Duration::ZERO };
         let waiting = async {
             match (launch.ready, stdout) {
                 (Ready::Line, Some(stdout)) => ready_line(stdout).await,
@@ -104,15 +93,8 @@ impl Process {
                 process.address = address;
                 Ok(process)
             }
-            Ok(None) => Err(Error::Died {
-                name,
-                stderr: tail(&stderr_path),
-            }),
-            Err(_) => Err(Error::NotReady {
-                name,
-                after: READY_TIMEOUT,
-                stderr: tail(&stderr_path),
-            }),
+            Ok(None) => Err(Error::Died { name, stderr: tail(&stderr_path) }),
+            Err(_) => Err(Error::NotReady { name, after: READY_TIMEOUT, stderr: tail(&stderr_path) }),
         }
     }
 
@@ -124,10 +106,7 @@ impl Process {
     pub(crate) async fn stop(mut self) {
         self.terminate();
         if timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
-            eprintln!(
-                "{} did not end on SIGTERM within {STOP_TIMEOUT:?}",
-                self.name
-            );
+            eprintln!("{} did not end on SIGTERM within {STOP_TIMEOUT:?}", self.name);
             let _ = self.child.kill().await;
         }
     }
@@ -182,10 +161,7 @@ fn tail(path: &Path) -> String {
 }
 
 /// Runs `spawn` with the calling thread on these CPUs, which the new process inherits, then restores the thread.
-fn on_cpus<T>(
-    cpus: Option<&[usize]>,
-    spawn: impl FnOnce() -> std::io::Result<T>,
-) -> std::io::Result<T> {
+fn on_cpus<T>(cpus: Option<&[usize]>, spawn: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
     let Some(cpus) = cpus else { return spawn() };
     let before = sched_getaffinity(None)?;
     pin(cpus)?;
@@ -205,22 +181,13 @@ pub(crate) fn pin(cpus: &[usize]) -> std::io::Result<()> {
 
 /// The CPUs that the calling thread may use, ascending.
 pub(crate) fn allowed_cpus() -> Vec<usize> {
-    sched_getaffinity(None)
-        .map(|set| {
-            (0..CpuSet::MAX_CPU)
-                .filter(|cpu| set.is_set(*cpu))
-                .collect()
-        })
-        .unwrap_or_default()
+    sched_getaffinity(None).map(|set| (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()).unwrap_or_default()
 }
 
 /// Raises the limit of open files to the hard limit, for this process and those it starts. Returns the limit.
 pub(crate) fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     // When refused, what is possible is possible; opening streams fails later with its own error.
     let _ = setrlimit(Resource::Nofile, raised);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
@@ -228,9 +195,7 @@ pub(crate) fn raise_open_files() -> u64 {
 
 /// Waits for SIGINT or SIGTERM, so that what was started can be stopped first.
 pub(crate) async fn interrupted() {
-    let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    else {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
         return std::future::pending().await;
     };
     tokio::select! {

@@ -71,11 +71,7 @@ pub(crate) fn response_head(bytes: &[u8]) -> Result<Option<(u16, Head)>, WireErr
 }
 
 fn head(len: usize, headers: &[httparse::Header<'_>]) -> Result<Head, WireError> {
-    let mut out = Head {
-        len,
-        framing: Framing::Absent,
-        keep_alive: true,
-    };
+    let mut out = Head { len, framing: Framing::Absent, keep_alive: true };
     for header in headers {
         if header.name.eq_ignore_ascii_case("content-length") {
             let length = std::str::from_utf8(header.value)
@@ -83,13 +79,10 @@ fn head(len: usize, headers: &[httparse::Header<'_>]) -> Result<Head, WireError>
                 .and_then(|v| v.trim().parse().ok())
                 .ok_or(WireError::ContentLength)?;
             out.framing = Framing::Length(length);
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding")
-            && header.value.eq_ignore_ascii_case(b"chunked")
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") && header.value.eq_ignore_ascii_case(b"chunked")
         {
             out.framing = Framing::Chunked;
-        } else if header.name.eq_ignore_ascii_case("connection")
-            && header.value.eq_ignore_ascii_case(b"close")
-        {
+        } else if header.name.eq_ignore_ascii_case("connection") && header.value.eq_ignore_ascii_case(b"close") {
             out.keep_alive = false;
         }
     }
@@ -109,10 +102,7 @@ pub(crate) fn chunked(input: &[u8], out: &mut Vec<u8>) -> Result<Option<usize>, 
             Err(_) => return Err(WireError::Chunk),
         };
         let size = usize::try_from(size).map_err(|_| WireError::Chunk)?;
-        let end = line
-            .checked_add(size)
-            .and_then(|n| n.checked_add(2))
-            .ok_or(WireError::Chunk)?;
+        let end = line.checked_add(size).and_then(|n| n.checked_add(2)).ok_or(WireError::Chunk)?;
         let Some(chunk) = rest.get(line..end) else {
             return Ok(None);
         };

@@ -16,28 +16,15 @@ struct Part {
 
 impl Part {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new(PROGRAM).args(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap()
-            .to_owned();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
         Self { child, url }
     }
 
     fn address(&self) -> &str {
-        self.url
-            .strip_prefix("http://")
-            .and_then(|rest| rest.strip_suffix("/mcp"))
-            .unwrap()
+        self.url.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/mcp")).unwrap()
     }
 }
 
@@ -49,11 +36,8 @@ impl Drop for Part {
 }
 
 fn load(url: &str, more: &[&str]) -> (bool, serde_json::Value) {
-    let output = Command::new(PROGRAM)
-        .args(["load", "--json", "--warm-up-s", "0.1", "--url", url])
-        .args(more)
-        .output()
-        .unwrap();
+    let output =
+        Command::new(PROGRAM).args(["load", "--json", "--warm-up-s", "0.1", "--url", url]).args(more).output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
     });
@@ -73,20 +57,14 @@ fn load_through_the_pass_through_has_no_errors() {
         let (ok, report) = load(&proxy.url, more);
         assert!(ok, "{more:?}: {report}");
         assert_eq!(report["errors"], 0, "{more:?}: {report}");
-        assert!(
-            report["requests"].as_u64().unwrap() > 20,
-            "{more:?}: {report}"
-        );
+        assert!(report["requests"].as_u64().unwrap() > 20, "{more:?}: {report}");
     }
 }
 
 #[test]
 fn load_tells_wrong_answers() {
     let upstream = Part::start(&["upstream"]);
-    let (ok, report) = load(
-        &upstream.url,
-        &["--duration-s", "0.2", "--expect-status", "403"],
-    );
+    let (ok, report) = load(&upstream.url, &["--duration-s", "0.2", "--expect-status", "403"]);
     assert!(!ok);
     assert_eq!(report["errors"], report["requests"]);
     assert!(report["errors"].as_u64().unwrap() > 0);

@@ -17,11 +17,7 @@ pub(crate) fn check(data: &[u8]) {
     let body = parts.next().unwrap_or_default();
     if let Ok(text) = decode(value) {
         let encoded = encode(&text);
-        assert!(
-            encoded
-                .bytes()
-                .all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
-        );
+        assert!(encoded.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')));
         assert_eq!(decode(encoded.as_bytes()).as_deref(), Ok(&*text));
     }
     if let Ok(text) = std::str::from_utf8(value) {
@@ -34,49 +30,29 @@ pub(crate) fn check(data: &[u8]) {
         }
         return;
     };
-    let colon = line
-        .iter()
-        .position(|byte| *byte == b':')
-        .unwrap_or(line.len());
+    let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
     let sent = (&line[..colon], line.get(colon + 1..).unwrap_or_default());
     agree(&message, sent);
 }
 
 fn agree(message: &Message, sent: (&[u8], &[u8])) {
     let made = standard_headers(message);
-    let headers = made
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let headers = made.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     if message.is_modern() {
         assert_eq!(check_standard(message, headers.clone()), Ok(()));
         // A second line of a mirrored header, whatever it says, is refused.
-        let mirrored = made
-            .iter()
-            .any(|(name, _)| sent.0.eq_ignore_ascii_case(name.as_bytes()));
-        let name =
-            sent.0.eq_ignore_ascii_case(b"mcp-name") && message.kind() == MessageKind::Request;
+        let mirrored = made.iter().any(|(name, _)| sent.0.eq_ignore_ascii_case(name.as_bytes()));
+        let name = sent.0.eq_ignore_ascii_case(b"mcp-name") && message.kind() == MessageKind::Request;
         if mirrored || name {
             assert!(check_standard(message, headers.chain([sent])).is_err());
         }
     }
-    let schema =
-        Json::parse(Bytes::from_static(SCHEMA.as_bytes()), &Limits::default()).expect("the schema");
+    let schema = Json::parse(Bytes::from_static(SCHEMA.as_bytes()), &Limits::default()).expect("the schema");
     let table = ParamTable::from_schema(schema.root()).expect("the table");
     if let Ok(made) = param_headers(message.arguments(), &table) {
-        let headers = made
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        assert_eq!(
-            check_params(message.arguments(), headers.clone(), &table),
-            Ok(())
-        );
-        let known = table
-            .params()
-            .iter()
-            .any(|param| sent.0.eq_ignore_ascii_case(param.header_name().as_bytes()));
-        assert_eq!(
-            check_params(message.arguments(), headers.chain([sent]), &table).is_err(),
-            known
-        );
+        let headers = made.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        assert_eq!(check_params(message.arguments(), headers.clone(), &table), Ok(()));
+        let known = table.params().iter().any(|param| sent.0.eq_ignore_ascii_case(param.header_name().as_bytes()));
+        assert_eq!(check_params(message.arguments(), headers.chain([sent]), &table).is_err(), known);
     }
 }

@@ -1,9 +1,7 @@
 //! What the parser accepts, a naive reader reads alike.
 
 use bytes::Bytes;
-use doorward_message::{
-    Incoming, Json, Kind, Limits, Message, Splice, Value, json::quote, parse_incoming,
-};
+use doorward_message::{Incoming, Json, Kind, Limits, Message, Splice, Value, json::quote, parse_incoming};
 
 /// Panics when the parser accepts what it must not, or reads it differently after a round trip.
 pub(crate) fn check(data: &[u8]) {
@@ -13,8 +11,7 @@ pub(crate) fn check(data: &[u8]) {
         assert!(parse_incoming(bytes, &limits).is_err());
         return;
     };
-    serde_json::from_slice::<serde::de::IgnoredAny>(data)
-        .expect("accepted by us, refused by serde_json");
+    serde_json::from_slice::<serde::de::IgnoredAny>(data).expect("accepted by us, refused by serde_json");
     assert_spans(&json, json.root());
     let again = Json::parse(Bytes::from(serialize(json.root())), &limits).expect("re-serialised");
     assert_eq!(serialize(json.root()), serialize(again.root()));
@@ -23,9 +20,7 @@ pub(crate) fn check(data: &[u8]) {
             Incoming::Single(message) => vec![message],
             Incoming::Batch(messages) => messages,
         };
-        messages
-            .iter()
-            .for_each(|message| assert_same_decision(message, &limits));
+        messages.iter().for_each(|message| assert_same_decision(message, &limits));
     }
 }
 
@@ -34,11 +29,7 @@ fn assert_same_decision(message: &Message, limits: &Limits) {
     let other = Message::parse(Bytes::from(serialize(message.value())), limits);
     // Escapes can grow: only the size of `_meta` may then tell them apart.
     let Ok(other) = other else {
-        assert!(
-            message
-                .meta()
-                .is_some_and(|meta| serialize(meta).len() > limits.meta_bytes_max)
-        );
+        assert!(message.meta().is_some_and(|meta| serialize(meta).len() > limits.meta_bytes_max));
         return;
     };
     assert_eq!(message.kind(), other.kind());
@@ -48,17 +39,11 @@ fn assert_same_decision(message: &Message, limits: &Limits) {
     assert_eq!(message.uri(), other.uri());
     assert_eq!(message.task_id(), other.task_id());
     assert_eq!(message.protocol_version(), other.protocol_version());
-    assert_eq!(
-        message.arguments().map(serialize),
-        other.arguments().map(serialize)
-    );
+    assert_eq!(message.arguments().map(serialize), other.arguments().map(serialize));
     if let (Some(arguments), Some(_)) = (message.arguments(), message.name()) {
         let splice = Splice::new(message.bytes()).replace(arguments.span(), b"{\"spliced\":true}");
         let spliced = Message::parse(splice.finish().expect("one edit"), limits).expect("spliced");
-        assert_eq!(
-            spliced.arguments().expect("arguments").raw(),
-            b"{\"spliced\":true}"
-        );
+        assert_eq!(spliced.arguments().expect("arguments").raw(), b"{\"spliced\":true}");
         assert_eq!(spliced.name(), message.name());
     }
 }
@@ -67,14 +52,7 @@ fn assert_same_decision(message: &Message, limits: &Limits) {
 fn assert_spans(json: &Json, value: Value<'_>) {
     assert_eq!(value.raw(), &json.bytes()[value.span()]);
     let keys: Vec<String> = value.members().map(|(key, _)| key.into_owned()).collect();
-    assert_eq!(
-        keys.len(),
-        if value.kind() == Kind::Object {
-            value.len()
-        } else {
-            0
-        }
-    );
+    assert_eq!(keys.len(), if value.kind() == Kind::Object { value.len() } else { 0 });
     if keys.len() <= 200 {
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[..index].contains(key), "a duplicate key passed");
@@ -82,9 +60,7 @@ fn assert_spans(json: &Json, value: Value<'_>) {
         }
     }
     value.elements().for_each(|inner| assert_spans(json, inner));
-    value
-        .members()
-        .for_each(|(_, inner)| assert_spans(json, inner));
+    value.members().for_each(|(_, inner)| assert_spans(json, inner));
 }
 
 /// Another spelling of the same value: no white space, decoded strings, numbers as they are.
@@ -96,10 +72,8 @@ fn serialize(value: Value<'_>) -> String {
             format!("[{}]", elements.join(","))
         }
         Kind::Object => {
-            let members: Vec<String> = value
-                .members()
-                .map(|(key, value)| format!("{}:{}", quote(&key), serialize(value)))
-                .collect();
+            let members: Vec<String> =
+                value.members().map(|(key, value)| format!("{}:{}", quote(&key), serialize(value))).collect();
             format!("{{{}}}", members.join(","))
         }
         _ => value.raw_str().to_owned(),

@@ -22,10 +22,7 @@ pub(crate) fn check(data: &[u8]) {
     }
 }
 
-fn read<'a>(
-    limit: usize,
-    chunks: impl Iterator<Item = &'a [u8]>,
-) -> (Vec<Event>, Option<SseError>) {
+fn read<'a>(limit: usize, chunks: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<SseError>) {
     let mut splitter = Splitter::new(limit);
     let mut events = Vec::new();
     let mut error = None;

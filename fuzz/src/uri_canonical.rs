@@ -12,11 +12,7 @@ pub(crate) fn check(data: &[u8]) {
         return;
     };
     assert_eq!(passed.as_str(), uri);
-    assert_eq!(
-        canonical_template(uri),
-        Ok(()),
-        "a template without expressions is a URI"
-    );
+    assert_eq!(canonical_template(uri), Ok(()), "a template without expressions is a URI");
     assert!(uri.bytes().all(|byte| byte.is_ascii_graphic()));
     assert!(!uri.contains(['\\', '#', '"', '<', '>', '^', '`', '{', '|', '}']));
     let path = uri.split('?').next().unwrap_or(uri);
@@ -28,10 +24,7 @@ pub(crate) fn check(data: &[u8]) {
         text = decode(&text);
     }
     let slashes = path.bytes().filter(|byte| *byte == b'/').count();
-    let decoded = decode(path.as_bytes())
-        .iter()
-        .filter(|byte| **byte == b'/')
-        .count();
+    let decoded = decode(path.as_bytes()).iter().filter(|byte| **byte == b'/').count();
     assert_eq!(slashes, decoded, "decoding adds no segment");
 }
 

@@ -6,10 +6,7 @@
 //! Refusals: [`AskError`]. Invariants: nothing is asked that the client did not declare; request state is opened
 //! only with the key of this process and bound to the request that it came from; a bad one is an error, never a restart.
 
-#![expect(
-    deprecated,
-    reason = "sampling and roots are deprecated from 2026-07-28 but part of every served revision"
-)]
+#![expect(deprecated, reason = "sampling and roots are deprecated from 2026-07-28 but part of every served revision")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,10 +14,9 @@ use std::time::Duration;
 use rmcp::ErrorData;
 use rmcp::RoleServer;
 use rmcp::model::{
-    ClientCapabilities, CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult,
-    ElicitRequest, ElicitRequestParams, ElicitResult, InputRequest, InputRequiredResult,
-    InputResponses, ListRootsRequest, ListRootsResult, ProtocolVersion, RequestStateCodec,
-    RequestStateError, SamplingMessage, SealOptions,
+    ClientCapabilities, CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult, ElicitRequest,
+    ElicitRequestParams, ElicitResult, InputRequest, InputRequiredResult, InputResponses, ListRootsRequest,
+    ListRootsResult, ProtocolVersion, RequestStateCodec, RequestStateError, SamplingMessage, SealOptions,
 };
 use rmcp::service::{RequestContext, ServiceError};
 use serde::Serialize;
@@ -97,9 +93,7 @@ impl From<AskError> for ErrorData {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Undeclared(required) => Self::missing_required_client_capability(*required),
-            AskError::MalformedAnswer { .. } | AskError::State(_) => {
-                Self::invalid_params(error.to_string(), None)
-            }
+            AskError::MalformedAnswer { .. } | AskError::State(_) => Self::invalid_params(error.to_string(), None),
             AskError::Question(_) | AskError::NoAnswer(_) | AskError::WrongAnswer => {
                 Self::internal_error(error.to_string(), None)
             }
@@ -124,10 +118,7 @@ impl Question {
     /// A prompt for the client's model.
     #[must_use]
     pub fn sampling(prompt: &str, tokens_max: u32) -> Self {
-        Self::Sampling(CreateMessageRequestParams::new(
-            vec![SamplingMessage::user_text(prompt)],
-            tokens_max,
-        ))
+        Self::Sampling(CreateMessageRequestParams::new(vec![SamplingMessage::user_text(prompt)], tokens_max))
     }
 
     /// Whether a client with these capabilities may be asked.
@@ -135,10 +126,9 @@ impl Question {
     pub fn allowed_by(&self, capabilities: &ClientCapabilities) -> bool {
         match self {
             // An empty `elicitation` object means forms (revision 2025-11-25, client/elicitation, capabilities).
-            Self::Form(_) => capabilities
-                .elicitation
-                .as_ref()
-                .is_some_and(|modes| modes.form.is_some() || modes.url.is_none()),
+            Self::Form(_) => {
+                capabilities.elicitation.as_ref().is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
+            }
             Self::Sampling(_) => capabilities.sampling.is_some(),
             Self::Roots => capabilities.roots.is_some(),
         }
@@ -157,56 +147,36 @@ impl Question {
     fn input_request(&self) -> InputRequest {
         match self {
             Self::Form(params) => InputRequest::Elicitation(ElicitRequest::new(params.clone())),
-            Self::Sampling(params) => {
-                InputRequest::CreateMessage(CreateMessageRequest::new(params.clone()))
-            }
+            Self::Sampling(params) => InputRequest::CreateMessage(CreateMessageRequest::new(params.clone())),
             Self::Roots => InputRequest::ListRoots(ListRootsRequest::default()),
         }
     }
 
     fn read(&self, key: &str, value: &Value) -> Result<Answer, AskError> {
-        let malformed = |_| AskError::MalformedAnswer {
-            key: key.to_owned(),
-        };
+        let malformed = |_| AskError::MalformedAnswer { key: key.to_owned() };
         match self {
-            Self::Form(_) => serde_json::from_value(value.clone())
-                .map(Answer::Form)
-                .map_err(malformed),
+            Self::Form(_) => serde_json::from_value(value.clone()).map(Answer::Form).map_err(malformed),
             Self::Sampling(_) => serde_json::from_value(value.clone())
                 .map(|message| Answer::Sampling(Box::new(message)))
                 .map_err(malformed),
-            Self::Roots => serde_json::from_value(value.clone())
-                .map(Answer::Roots)
-                .map_err(malformed),
+            Self::Roots => serde_json::from_value(value.clone()).map(Answer::Roots).map_err(malformed),
         }
     }
 
     async fn put_to(&self, context: &RequestContext<RoleServer>) -> Result<Answer, AskError> {
         match self {
             Self::Form(params) => {
-                let answer = context
-                    .peer
-                    .create_elicitation_with_timeout(params.clone(), Some(ANSWER_TIMEOUT))
-                    .await?;
+                let answer = context.peer.create_elicitation_with_timeout(params.clone(), Some(ANSWER_TIMEOUT)).await?;
                 Ok(Answer::Form(answer))
             }
             Self::Sampling(params) => {
-                let answered = tokio::time::timeout(
-                    ANSWER_TIMEOUT,
-                    context.peer.create_message(params.clone()),
-                )
-                .await;
-                let answer = answered.map_err(|_| ServiceError::Timeout {
-                    timeout: ANSWER_TIMEOUT,
-                })??;
+                let answered = tokio::time::timeout(ANSWER_TIMEOUT, context.peer.create_message(params.clone())).await;
+                let answer = answered.map_err(|_| ServiceError::Timeout { timeout: ANSWER_TIMEOUT })??;
                 Ok(Answer::Sampling(Box::new(answer)))
             }
             Self::Roots => {
-                let answered =
-                    tokio::time::timeout(ANSWER_TIMEOUT, context.peer.list_roots()).await;
-                let answer = answered.map_err(|_| ServiceError::Timeout {
-                    timeout: ANSWER_TIMEOUT,
-                })??;
+                let answered = tokio::time::timeout(ANSWER_TIMEOUT, context.peer.list_roots()).await;
+                let answer = answered.map_err(|_| ServiceError::Timeout { timeout: ANSWER_TIMEOUT })??;
                 Ok(Answer::Roots(answer))
             }
         }
@@ -234,19 +204,11 @@ impl Answer {
             Self::Form(form) => {
                 let action = serde_json::to_value(&form.action).unwrap_or_default();
                 let content = form.content.clone().unwrap_or_default();
-                format!(
-                    "action={}, content={content}",
-                    action.as_str().unwrap_or_default()
-                )
+                format!("action={}, content={content}", action.as_str().unwrap_or_default())
             }
             Self::Sampling(message) => serde_json::to_value(&message.message.content)
                 .ok()
-                .and_then(|content| {
-                    content
-                        .get("text")
-                        .and_then(Value::as_str)
-                        .map(str::to_owned)
-                })
+                .and_then(|content| content.get("text").and_then(Value::as_str).map(str::to_owned))
                 .unwrap_or_else(|| "(no text)".to_owned()),
             Self::Roots(result) => {
                 let uris: Vec<&str> = result.roots.iter().map(|root| root.uri.as_str()).collect();
@@ -259,9 +221,7 @@ impl Answer {
 /// Whether the request belongs to the stateless era (2026-07-28 and later).
 #[must_use]
 pub fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context
-        .protocol_version()
-        .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
+    context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// The part of a request that can answer earlier questions, and what its state is bound to.
@@ -280,10 +240,7 @@ impl Retry<'_> {
     ///
     /// # Errors
     /// [`AskError::State`] when it was not sealed here for this very request, or has expired.
-    pub fn open<T: DeserializeOwned>(
-        &self,
-        codec: &RequestStateCodec,
-    ) -> Result<Option<T>, AskError> {
+    pub fn open<T: DeserializeOwned>(&self, codec: &RequestStateCodec) -> Result<Option<T>, AskError> {
         let Some(sealed) = self.state else {
             return Ok(None);
         };
@@ -294,14 +251,8 @@ impl Retry<'_> {
     ///
     /// # Errors
     /// When the value cannot be written as JSON.
-    pub fn seal<T: Serialize>(
-        &self,
-        codec: &RequestStateCodec,
-        value: &T,
-    ) -> Result<String, AskError> {
-        let options = SealOptions::new()
-            .associated_data(self.binding.as_bytes())
-            .ttl(STATE_TTL);
+    pub fn seal<T: Serialize>(&self, codec: &RequestStateCodec, value: &T) -> Result<String, AskError> {
+        let options = SealOptions::new().associated_data(self.binding.as_bytes()).ttl(STATE_TTL);
         Ok(codec.seal_json_with(value, &options)?)
     }
 
@@ -319,10 +270,7 @@ impl Retry<'_> {
         state: Option<String>,
     ) -> Result<Asked, AskError> {
         let capabilities = context.client_capabilities().unwrap_or_default();
-        if let Some(undeclared) = questions
-            .values()
-            .find(|question| !question.allowed_by(&capabilities))
-        {
+        if let Some(undeclared) = questions.values().find(|question| !question.allowed_by(&capabilities)) {
             return Err(AskError::Undeclared(Box::new(undeclared.required())));
         }
         if !is_modern(context) {
@@ -335,11 +283,7 @@ impl Retry<'_> {
         self.ask_by_result(questions, state)
     }
 
-    fn ask_by_result(
-        &self,
-        questions: &BTreeMap<String, Question>,
-        state: Option<String>,
-    ) -> Result<Asked, AskError> {
+    fn ask_by_result(&self, questions: &BTreeMap<String, Question>, state: Option<String>) -> Result<Asked, AskError> {
         let state_missing = state.is_some() && self.state.is_none();
         let mut answers = Answers::new();
         if let (Some(responses), false) = (self.responses, state_missing) {
@@ -352,14 +296,8 @@ impl Retry<'_> {
         if answers.len() == questions.len() {
             return Ok(Asked::Answered(answers));
         }
-        let requests = questions
-            .iter()
-            .map(|(key, question)| (key.clone(), question.input_request()))
-            .collect();
-        Ok(Asked::Needed(InputRequiredResult::new(
-            Some(requests),
-            state,
-        )))
+        let requests = questions.iter().map(|(key, question)| (key.clone(), question.input_request())).collect();
+        Ok(Asked::Needed(InputRequiredResult::new(Some(requests), state)))
     }
 }
 

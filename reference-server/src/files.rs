@@ -12,21 +12,9 @@ use std::sync::{PoisonError, RwLock};
 const PATH_BYTES_MAX: usize = 1024;
 
 const BUILT_IN: &[(&str, &str, &str)] = &[
-    (
-        "/data/welcome.txt",
-        "text/plain",
-        "Welcome to the reference server. These files exist in memory only.\n",
-    ),
-    (
-        "/data/report.csv",
-        "text/csv",
-        "quarter,revenue\n2026-Q1,1200\n2026-Q2,1350\n2026-Q3,1410\n",
-    ),
-    (
-        "/data/notes/todo.md",
-        "text/markdown",
-        "# To do\n\n- read the report\n- delete this note\n",
-    ),
+    ("/data/welcome.txt", "text/plain", "Welcome to the reference server. These files exist in memory only.\n"),
+    ("/data/report.csv", "text/csv", "quarter,revenue\n2026-Q1,1200\n2026-Q2,1350\n2026-Q3,1410\n"),
+    ("/data/notes/todo.md", "text/markdown", "# To do\n\n- read the report\n- delete this note\n"),
     (
         "/etc/secret.conf",
         "text/plain",
@@ -69,19 +57,10 @@ impl VirtualTree {
         let files = BUILT_IN
             .iter()
             .map(|&(path, mime_type, text)| {
-                (
-                    path.to_owned(),
-                    File {
-                        path: path.to_owned(),
-                        mime_type,
-                        text: text.to_owned(),
-                    },
-                )
+                (path.to_owned(), File { path: path.to_owned(), mime_type, text: text.to_owned() })
             })
             .collect();
-        Self {
-            files: RwLock::new(files),
-        }
+        Self { files: RwLock::new(files) }
     }
 
     /// The file at `path`.
@@ -107,12 +86,7 @@ impl VirtualTree {
     /// All files, ordered by path.
     #[must_use]
     pub fn list(&self) -> Vec<File> {
-        self.files
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.files.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 

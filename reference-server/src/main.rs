@@ -21,9 +21,7 @@ use tracing_subscriber::EnvFilter;
 /// is read or written on a caller's behalf. It has no authentication: put a guard in front of it.
 #[derive(Debug, Parser)]
 #[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
-#[command(
-    after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage."
-)]
+#[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
 struct Arguments {
     /// Serve Streamable HTTP on this address; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
@@ -64,9 +62,7 @@ enum RunError {
 }
 
 fn endpoint_path(path: &str) -> Result<String, &'static str> {
-    let plain = path
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
     if path.starts_with('/') && path.len() > 1 && plain {
         Ok(path.to_owned())
     } else {
@@ -122,18 +118,10 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
     };
     let url = listener.url(&arguments.path).map_err(RunError::Listen)?;
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {url}")
-        .and_then(|()| stdout.flush())
-        .map_err(RunError::Serve)?;
+    writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)?;
     drop(stdout);
-    let options = HttpOptions {
-        path: arguments.path,
-        allowed_hosts: arguments.allowed_host,
-    };
-    listener
-        .serve(&server, &options, stop)
-        .await
-        .map_err(RunError::Serve)
+    let options = HttpOptions { path: arguments.path, allowed_hosts: arguments.allowed_host };
+    listener.serve(&server, &options, stop).await.map_err(RunError::Serve)
 }
 
 /// Cancels `stop` at the first SIGTERM or SIGINT.

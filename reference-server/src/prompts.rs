@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use rmcp::model::{
-    CompleteRequestParams, CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse,
-    GetPromptResult, Prompt, PromptArgument, PromptMessage, Reference, ResourceContents, Role,
+    CompleteRequestParams, CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    Prompt, PromptArgument, PromptMessage, Reference, ResourceContents, Role,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -48,50 +48,25 @@ impl From<PromptError> for ErrorData {
 /// Every prompt, in a fixed order; the dynamic one only while it is switched on.
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Prompt> {
-    let required = |name: &str, description: &str| {
-        PromptArgument::new(name)
-            .with_description(description)
-            .with_required(true)
-    };
+    let required =
+        |name: &str, description: &str| PromptArgument::new(name).with_description(description).with_required(true);
     let mut prompts = vec![
-        Prompt::new(
-            "test_simple_prompt",
-            Some("A prompt without arguments"),
-            None,
-        ),
+        Prompt::new("test_simple_prompt", Some("A prompt without arguments"), None),
         Prompt::new(
             "test_prompt_with_arguments",
             Some("A prompt with two arguments"),
-            Some(vec![
-                required("arg1", "First test argument"),
-                required("arg2", "Second test argument"),
-            ]),
+            Some(vec![required("arg1", "First test argument"), required("arg2", "Second test argument")]),
         ),
         Prompt::new(
             "test_prompt_with_embedded_resource",
             Some("A prompt that embeds a resource"),
-            Some(vec![required(
-                "resourceUri",
-                "URI of the resource to embed",
-            )]),
+            Some(vec![required("resourceUri", "URI of the resource to embed")]),
         ),
-        Prompt::new(
-            "test_prompt_with_image",
-            Some("A prompt with an image"),
-            None,
-        ),
-        Prompt::new(
-            "test_input_required_result_prompt",
-            Some("A prompt that asks for context first"),
-            None,
-        ),
+        Prompt::new("test_prompt_with_image", Some("A prompt with an image"), None),
+        Prompt::new("test_input_required_result_prompt", Some("A prompt that asks for context first"), None),
     ];
     if shared.dynamic_prompt() {
-        prompts.push(Prompt::new(
-            DYNAMIC_PROMPT,
-            Some("Listed only while switched on"),
-            None,
-        ));
+        prompts.push(Prompt::new(DYNAMIC_PROMPT, Some("Listed only while switched on"), None));
     }
     prompts
 }
@@ -106,14 +81,10 @@ pub async fn get(
     context: &RequestContext<RoleServer>,
 ) -> Result<GetPromptResponse, PromptError> {
     let messages = match params.name.as_str() {
-        "test_simple_prompt" => vec![user(ContentBlock::text(
-            "This is a simple prompt for testing.",
-        ))],
+        "test_simple_prompt" => vec![user(ContentBlock::text("This is a simple prompt for testing."))],
         "test_prompt_with_arguments" => {
             let (arg1, arg2) = (argument(params, "arg1")?, argument(params, "arg2")?);
-            vec![user(ContentBlock::text(format!(
-                "Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"
-            )))]
+            vec![user(ContentBlock::text(format!("Prompt with arguments: arg1='{arg1}', arg2='{arg2}'")))]
         }
         "test_prompt_with_embedded_resource" => embedded(argument(params, "resourceUri")?),
         "test_prompt_with_image" => vec![
@@ -134,13 +105,10 @@ fn user(content: ContentBlock) -> PromptMessage {
 }
 
 fn embedded(uri: &str) -> Vec<PromptMessage> {
-    let resource = ResourceContents::text("Embedded resource content for testing.", uri)
-        .with_mime_type("text/plain");
+    let resource = ResourceContents::text("Embedded resource content for testing.", uri).with_mime_type("text/plain");
     vec![
         user(ContentBlock::resource(resource)),
-        user(ContentBlock::text(
-            "Please process the embedded resource above.",
-        )),
+        user(ContentBlock::text("Please process the embedded resource above.")),
     ]
 }
 
@@ -157,32 +125,16 @@ async fn with_context(
         state: params.request_state.as_deref(),
         binding: format!("prompts/get|{}", params.name),
     };
-    match retry
-        .ask(
-            context,
-            &BTreeMap::from([("user_context".to_owned(), form)]),
-            None,
-        )
-        .await?
-    {
+    match retry.ask(context, &BTreeMap::from([("user_context".to_owned(), form)]), None).await? {
         Asked::Needed(needed) => Ok(needed.into()),
         Asked::Answered(answers) => {
-            let told = answers
-                .get("user_context")
-                .map(|answer| answer.field("context"))
-                .unwrap_or_default();
-            Ok(GetPromptResult::new(vec![user(ContentBlock::text(format!(
-                "Use this context: {told}"
-            )))])
-            .into())
+            let told = answers.get("user_context").map(|answer| answer.field("context")).unwrap_or_default();
+            Ok(GetPromptResult::new(vec![user(ContentBlock::text(format!("Use this context: {told}")))]).into())
         }
     }
 }
 
-fn argument<'a>(
-    params: &'a GetPromptRequestParams,
-    name: &'static str,
-) -> Result<&'a str, PromptError> {
+fn argument<'a>(params: &'a GetPromptRequestParams, name: &'static str) -> Result<&'a str, PromptError> {
     params
         .arguments
         .as_ref()
@@ -195,41 +147,24 @@ fn argument<'a>(
 ///
 /// # Errors
 /// [`PromptError::UnknownReference`].
-pub fn complete(
-    shared: &Shared,
-    params: &CompleteRequestParams,
-) -> Result<CompletionInfo, PromptError> {
+pub fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result<CompletionInfo, PromptError> {
     let candidates: Vec<String> = match (&params.r#ref, params.argument.name.as_str()) {
-        (Reference::Prompt(prompt), "arg1" | "arg2")
-            if prompt.name == "test_prompt_with_arguments" =>
-        {
-            ["paris", "park", "party", "testing"]
-                .map(str::to_owned)
-                .into()
+        (Reference::Prompt(prompt), "arg1" | "arg2") if prompt.name == "test_prompt_with_arguments" => {
+            ["paris", "park", "party", "testing"].map(str::to_owned).into()
         }
-        (Reference::Prompt(prompt), "resourceUri")
-            if prompt.name == "test_prompt_with_embedded_resource" =>
-        {
-            crate::resources::list(shared)
-                .into_iter()
-                .map(|resource| resource.uri)
-                .collect()
+        (Reference::Prompt(prompt), "resourceUri") if prompt.name == "test_prompt_with_embedded_resource" => {
+            crate::resources::list(shared).into_iter().map(|resource| resource.uri).collect()
         }
         (Reference::Resource(template), "id") if template.uri == DATA_TEMPLATE => {
             ["1", "12", "123"].map(str::to_owned).into()
         }
-        (Reference::Resource(template), "path") if template.uri == FILE_TEMPLATE => shared
-            .files
-            .list()
-            .into_iter()
-            .map(|file| file.path.trim_start_matches('/').to_owned())
-            .collect(),
+        (Reference::Resource(template), "path") if template.uri == FILE_TEMPLATE => {
+            shared.files.list().into_iter().map(|file| file.path.trim_start_matches('/').to_owned()).collect()
+        }
         _ => return Err(PromptError::UnknownReference),
     };
-    let mut matching: Vec<String> = candidates
-        .into_iter()
-        .filter(|candidate| candidate.starts_with(&params.argument.value))
-        .collect();
+    let mut matching: Vec<String> =
+        candidates.into_iter().filter(|candidate| candidate.starts_with(&params.argument.value)).collect();
     matching.truncate(CompletionInfo::MAX_VALUES);
     Ok(CompletionInfo::with_all_values(matching).unwrap_or_default())
 }

@@ -19,7 +19,8 @@ pub const DATA_TEMPLATE: &str = "test://template/{id}/data";
 const FILE_PREFIX: &str = "demo://files";
 
 /// One red pixel, PNG, Base64.
-pub const PIXEL_PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
+pub const PIXEL_PNG: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==";
 
 /// An empty sound, WAV (8 kHz, mono, 8 bit), Base64.
 pub const SILENCE_WAV: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=";
@@ -34,38 +35,16 @@ pub fn file_uri(path: &str) -> String {
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Resource> {
     let fixture = |uri: &str, name: &str, description: &str, mime_type: &str| {
-        Resource::new(uri, name)
-            .with_description(description)
-            .with_mime_type(mime_type)
+        Resource::new(uri, name).with_description(description).with_mime_type(mime_type)
     };
     let mut resources = vec![
-        fixture(
-            "test://static-text",
-            "static-text",
-            "A text that never changes",
-            "text/plain",
-        ),
-        fixture(
-            "test://static-binary",
-            "static-binary",
-            "An image that never changes",
-            "image/png",
-        ),
-        fixture(
-            WATCHED_URI,
-            "watched-resource",
-            "A text that changes on demand",
-            "text/plain",
-        ),
+        fixture("test://static-text", "static-text", "A text that never changes", "text/plain"),
+        fixture("test://static-binary", "static-binary", "An image that never changes", "image/png"),
+        fixture(WATCHED_URI, "watched-resource", "A text that changes on demand", "text/plain"),
     ];
     resources.extend(shared.files.list().into_iter().map(|file| {
-        fixture(
-            &file_uri(&file.path),
-            &file.path,
-            "A file of the built-in virtual tree",
-            file.mime_type,
-        )
-        .with_size(u64::try_from(file.text.len()).unwrap_or(u64::MAX))
+        fixture(&file_uri(&file.path), &file.path, "A file of the built-in virtual tree", file.mime_type)
+            .with_size(u64::try_from(file.text.len()).unwrap_or(u64::MAX))
     }));
     resources
 }
@@ -77,8 +56,7 @@ pub fn templates() -> Vec<ResourceTemplate> {
         ResourceTemplate::new(DATA_TEMPLATE, "template-data")
             .with_description("Data made from an id")
             .with_mime_type("application/json"),
-        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file")
-            .with_description("A file of the built-in virtual tree"),
+        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
     ]
 }
 
@@ -90,9 +68,7 @@ pub fn read(shared: &Shared, uri: &str) -> Option<ResourceContents> {
             let text = "This is the content of the static text resource.";
             Some(ResourceContents::text(text, uri).with_mime_type("text/plain"))
         }
-        "test://static-binary" => {
-            Some(ResourceContents::blob(PIXEL_PNG, uri).with_mime_type("image/png"))
-        }
+        "test://static-binary" => Some(ResourceContents::blob(PIXEL_PNG, uri).with_mime_type("image/png")),
         WATCHED_URI => {
             let text = format!("Watched resource, version {}", shared.watched_version());
             Some(ResourceContents::text(text, uri).with_mime_type("text/plain"))
@@ -102,14 +78,11 @@ pub fn read(shared: &Shared, uri: &str) -> Option<ResourceContents> {
 }
 
 fn template_data(uri: &str) -> Option<ResourceContents> {
-    let id = uri
-        .strip_prefix("test://template/")?
-        .strip_suffix("/data")?;
+    let id = uri.strip_prefix("test://template/")?.strip_suffix("/data")?;
     if id.is_empty() || id.contains('/') {
         return None;
     }
-    let data =
-        serde_json::json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
+    let data = serde_json::json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")});
     Some(ResourceContents::text(data.to_string(), uri).with_mime_type("application/json"))
 }
 

@@ -12,17 +12,14 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-    LoggingMessageNotificationParam, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam, ServerCapabilities,
-    ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ErrorCode,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
     SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::{
-    NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink,
-};
+use rmcp::service::{NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
@@ -57,22 +54,13 @@ impl ReferenceServer {
     /// # Errors
     /// See [`StateError`].
     pub fn new() -> Result<Self, StateError> {
-        Ok(Self::with_session(
-            Arc::new(Shared::new()?),
-            Arc::new(tools::entries()),
-        ))
+        Ok(Self::with_session(Arc::new(Shared::new()?), Arc::new(tools::entries())))
     }
 
     fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
         let ended = CancellationToken::new();
         let ends = Arc::new(ended.clone().drop_guard());
-        Self {
-            shared,
-            tools,
-            session: Arc::default(),
-            ended,
-            _ends: ends,
-        }
+        Self { shared, tools, session: Arc::default(), ended, _ends: ends }
     }
 
     /// The same server for another session (or for one stateless request).
@@ -83,22 +71,12 @@ impl ReferenceServer {
 
     /// Sends a log message, if this client wants messages of this level: by `logging/setLevel` in the legacy era,
     /// by the request's own `logLevel` from 2026-07-28.
-    pub async fn log(
-        &self,
-        context: &RequestContext<RoleServer>,
-        level: LoggingLevel,
-        message: &str,
-    ) {
-        let wanted = if is_modern(context) {
-            context.meta.log_level()
-        } else {
-            Some(self.session.log_level())
-        };
+    pub async fn log(&self, context: &RequestContext<RoleServer>, level: LoggingLevel, message: &str) {
+        let wanted = if is_modern(context) { context.meta.log_level() } else { Some(self.session.log_level()) };
         if wanted.is_none_or(|lowest| severity(level) < severity(lowest)) {
             return;
         }
-        let message = LoggingMessageNotificationParam::new(level, json!(message))
-            .with_logger("reference-server");
+        let message = LoggingMessageNotificationParam::new(level, json!(message)).with_logger("reference-server");
         if let Err(error) = context.peer.notify_logging_message(message).await {
             tracing::debug!(%error, "log message not delivered");
         }
@@ -109,9 +87,7 @@ impl ReferenceServer {
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
-        self.tools
-            .iter()
-            .find(|entry| entry.tool.name == name && self.listed(name))
+        self.tools.iter().find(|entry| entry.tool.name == name && self.listed(name))
     }
 }
 
@@ -207,14 +183,9 @@ impl ServerHandler for ReferenceServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         single_page(request)?;
-        let listed = self
-            .tools
-            .iter()
-            .filter(|entry| self.listed(&entry.tool.name));
+        let listed = self.tools.iter().filter(|entry| self.listed(&entry.tool.name));
         let tools = listed.map(|entry| entry.tool.clone()).collect();
-        Ok(ListToolsResult::with_all_items(tools)
-            .with_ttl_ms(TTL_MS)
-            .with_cache_scope(CacheScope::Public))
+        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -227,18 +198,9 @@ impl ServerHandler for ReferenceServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.entry(&params.name) else {
-            return Err(ErrorData::invalid_params(
-                format!("no tool named {}", params.name),
-                None,
-            ));
+            return Err(ErrorData::invalid_params(format!("no tool named {}", params.name), None));
         };
-        entry
-            .run(Call {
-                server: self.clone(),
-                params,
-                context,
-            })
-            .await
+        entry.run(Call { server: self.clone(), params, context }).await
     }
 
     async fn list_prompts(
@@ -248,9 +210,7 @@ impl ServerHandler for ReferenceServer {
     ) -> Result<ListPromptsResult, ErrorData> {
         single_page(request)?;
         let prompts = prompts::list(&self.shared);
-        Ok(ListPromptsResult::with_all_items(prompts)
-            .with_ttl_ms(TTL_MS)
-            .with_cache_scope(CacheScope::Public))
+        Ok(ListPromptsResult::with_all_items(prompts).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn get_prompt(
@@ -266,10 +226,7 @@ impl ServerHandler for ReferenceServer {
         params: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Ok(CompleteResult::new(prompts::complete(
-            &self.shared,
-            &params,
-        )?))
+        Ok(CompleteResult::new(prompts::complete(&self.shared, &params)?))
     }
 
     async fn list_resources(
@@ -279,9 +236,7 @@ impl ServerHandler for ReferenceServer {
     ) -> Result<ListResourcesResult, ErrorData> {
         single_page(request)?;
         let resources = resources::list(&self.shared);
-        Ok(ListResourcesResult::with_all_items(resources)
-            .with_ttl_ms(TTL_MS)
-            .with_cache_scope(CacheScope::Public))
+        Ok(ListResourcesResult::with_all_items(resources).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn list_resource_templates(
@@ -301,11 +256,8 @@ impl ServerHandler for ReferenceServer {
         params: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents =
-            resources::read(&self.shared, &params.uri).ok_or_else(|| not_found(&params.uri))?;
-        let result = ReadResourceResult::new(vec![contents])
-            .with_ttl_ms(TTL_MS)
-            .with_cache_scope(CacheScope::Public);
+        let contents = resources::read(&self.shared, &params.uri).ok_or_else(|| not_found(&params.uri))?;
+        let result = ReadResourceResult::new(vec![contents]).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public);
         Ok(result.into())
     }
 
@@ -329,17 +281,10 @@ impl ServerHandler for ReferenceServer {
         if self.session.unsubscribe(&request.uri) {
             return Ok(());
         }
-        Err(ErrorData::new(
-            ErrorCode::INVALID_PARAMS,
-            "not subscribed to this resource",
-            None,
-        ))
+        Err(ErrorData::new(ErrorCode::INVALID_PARAMS, "not subscribed to this resource", None))
     }
 
-    fn accepted_subscription_filter(
-        &self,
-        requested: &SubscriptionFilter,
-    ) -> Option<SubscriptionFilter> {
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
             uris.retain(|uri| resources::read(&self.shared, uri).is_some());
@@ -366,18 +311,13 @@ impl ServerHandler for ReferenceServer {
 }
 
 /// Tells a legacy session about a change; resources only when it subscribed.
-async fn notify_session(
-    peer: &Peer<RoleServer>,
-    session: &SessionState,
-    change: Change,
-) -> Result<(), ServiceError> {
+async fn notify_session(peer: &Peer<RoleServer>, session: &SessionState, change: Change) -> Result<(), ServiceError> {
     match change {
         Change::Tools => peer.notify_tool_list_changed().await,
         Change::Prompts => peer.notify_prompt_list_changed().await,
         Change::Resources => peer.notify_resource_list_changed().await,
         Change::Resource(uri) if session.subscribed(&uri) => {
-            peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri))
-                .await
+            peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await
         }
         Change::Resource(_) => Ok(()),
     }
@@ -387,21 +327,10 @@ async fn notify_session(
 async fn notify_subscription(sink: &SubscriptionSink, change: Change) {
     let accepted = sink.accepted();
     let sent = match change {
-        Change::Tools if accepted.tools_list_changed == Some(true) => {
-            sink.notify_tool_list_changed().await
-        }
-        Change::Prompts if accepted.prompts_list_changed == Some(true) => {
-            sink.notify_prompt_list_changed().await
-        }
-        Change::Resources if accepted.resources_list_changed == Some(true) => {
-            sink.notify_resource_list_changed().await
-        }
-        Change::Resource(uri)
-            if accepted
-                .resource_subscriptions
-                .as_ref()
-                .is_some_and(|uris| uris.contains(&uri)) =>
-        {
+        Change::Tools if accepted.tools_list_changed == Some(true) => sink.notify_tool_list_changed().await,
+        Change::Prompts if accepted.prompts_list_changed == Some(true) => sink.notify_prompt_list_changed().await,
+        Change::Resources if accepted.resources_list_changed == Some(true) => sink.notify_resource_list_changed().await,
+        Change::Resource(uri) if accepted.resource_subscriptions.as_ref().is_some_and(|uris| uris.contains(&uri)) => {
             sink.notify_resource_updated(uri).await
         }
         _ => Ok(()),

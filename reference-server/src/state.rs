@@ -3,10 +3,7 @@
 //! In: changes made by tools. Out: change events for subscribers, switches for the dynamic tool and prompt.
 //! Invariant: a stateless request gets a fresh [`SessionState`], so it cannot see what another request set.
 
-#![expect(
-    deprecated,
-    reason = "logging is deprecated from 2026-07-28 but part of every served revision"
-)]
+#![expect(deprecated, reason = "logging is deprecated from 2026-07-28 but part of every served revision")]
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -138,10 +135,7 @@ pub struct SessionState {
 
 impl Default for SessionState {
     fn default() -> Self {
-        Self {
-            log_level: Mutex::new(LoggingLevel::Info),
-            subscriptions: Mutex::default(),
-        }
+        Self { log_level: Mutex::new(LoggingLevel::Info), subscriptions: Mutex::default() }
     }
 }
 

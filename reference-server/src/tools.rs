@@ -20,8 +20,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool,
-    ToolAnnotations,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
@@ -63,9 +62,7 @@ impl ToolError {
     pub fn into_response(self) -> Result<CallToolResponse, ErrorData> {
         match self {
             Self::Ask(error) => Err(error.into()),
-            tool_error => {
-                Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into())
-            }
+            tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
     }
 }
@@ -104,13 +101,8 @@ impl Call {
     ///
     /// # Errors
     /// See [`AskError`].
-    pub async fn ask<const N: usize>(
-        &self,
-        questions: [(&str, Question); N],
-    ) -> Result<Asked, AskError> {
-        self.retry()
-            .ask(&self.context, &keyed(questions), None)
-            .await
+    pub async fn ask<const N: usize>(&self, questions: [(&str, Question); N]) -> Result<Asked, AskError> {
+        self.retry().ask(&self.context, &keyed(questions), None).await
     }
 
     /// Asks the client and lets it carry `state` to the next round.
@@ -124,9 +116,7 @@ impl Call {
     ) -> Result<Asked, AskError> {
         let retry = self.retry();
         let sealed = retry.seal(&self.server.shared.codec, state)?;
-        retry
-            .ask(&self.context, &keyed(questions), Some(sealed))
-            .await
+        retry.ask(&self.context, &keyed(questions), Some(sealed)).await
     }
 
     /// The state that the client carried from the round before.
@@ -139,10 +129,7 @@ impl Call {
 }
 
 fn keyed<const N: usize>(questions: [(&str, Question); N]) -> BTreeMap<String, Question> {
-    questions
-        .into_iter()
-        .map(|(key, question)| (key.to_owned(), question))
-        .collect()
+    questions.into_iter().map(|(key, question)| (key.to_owned(), question)).collect()
 }
 
 /// A tool and the function behind it.
@@ -154,10 +141,7 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Entry")
-            .field("tool", &self.tool.name)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Entry").field("tool", &self.tool.name).finish_non_exhaustive()
     }
 }
 
@@ -167,10 +151,7 @@ impl Entry {
         F: Fn(Call) -> R + Send + Sync + 'static,
         R: Future<Output = Outcome> + Send + 'static,
     {
-        Self {
-            tool,
-            run: Box::new(move |call| Box::pin(run(call))),
-        }
+        Self { tool, run: Box::new(move |call| Box::pin(run(call))) }
     }
 
     /// Runs the tool.
@@ -204,18 +185,8 @@ pub fn entries() -> Vec<Entry> {
 pub const DYNAMIC_TOOL: &str = changes::DYNAMIC_TOOL;
 
 fn tool(name: &'static str, description: &'static str, schema: Value) -> Tool {
-    Tool::new(
-        Cow::Borrowed(name),
-        Cow::Borrowed(description),
-        object(schema),
-    )
-    .with_annotations(
-        ToolAnnotations::new()
-            .read_only(true)
-            .destructive(false)
-            .idempotent(true)
-            .open_world(false),
-    )
+    Tool::new(Cow::Borrowed(name), Cow::Borrowed(description), object(schema))
+        .with_annotations(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false))
 }
 
 fn no_arguments() -> Value {

@@ -50,9 +50,10 @@ impl CpuSample {
     /// CPU time used since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Duration {
         if earlier.threads.keys().all(|t| self.threads.contains_key(t)) {
-            let used = self.threads.iter().map(|(thread, now)| {
-                now.saturating_sub(earlier.threads.get(thread).copied().unwrap_or_default())
-            });
+            let used = self
+                .threads
+                .iter()
+                .map(|(thread, now)| now.saturating_sub(earlier.threads.get(thread).copied().unwrap_or_default()));
             Duration::from_nanos(used.sum())
         } else {
             let ticks = self.ticks.saturating_sub(earlier.ticks);
@@ -94,12 +95,7 @@ fn tree(pid: u32) -> Result<Vec<u32>> {
     let mut found = vec![pid];
     let mut next = 0;
     while let Some(parent) = found.get(next).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, of)| **of == parent)
-                .map(|(child, _)| *child),
-        );
+        found.extend(parents.iter().filter(|(_, of)| **of == parent).map(|(child, _)| *child));
         next += 1;
     }
     Ok(found)
@@ -114,9 +110,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn format_of(path: &Path) -> Error {
-    Error::ProcFormat {
-        path: path.to_owned(),
-    }
+    Error::ProcFormat { path: path.to_owned() }
 }
 
 /// Of `/proc/PID/stat`.
@@ -135,10 +129,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let parent = fields.nth(1)?.parse().ok()?;
     let user: u64 = fields.nth(9)?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
-    Some(Stat {
-        parent,
-        ticks: user + system,
-    })
+    Some(Stat { parent, ticks: user + system })
 }
 
 /// The first field: nanoseconds on a CPU.

@@ -58,12 +58,9 @@ impl Issuer {
     pub(crate) async fn start() -> Result<Self> {
         let (key, public) = key_pair()?;
         let (forger, _) = key_pair()?;
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .await
-            .map_err(Error::io("bind the issuer"))?;
-        let address = listener
-            .local_addr()
-            .map_err(Error::io("read the issuer's address"))?;
+        let listener =
+            TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.map_err(Error::io("bind the issuer"))?;
+        let address = listener.local_addr().map_err(Error::io("read the issuer's address"))?;
         let url = format!("http://{address}");
         let documents = Arc::new(Documents::new(&url, &public));
         let server = tokio::spawn(async move {
@@ -72,12 +69,7 @@ impl Issuer {
                 tokio::spawn(async move { documents.answer(stream).await });
             }
         });
-        Ok(Self {
-            url,
-            key,
-            forger,
-            server,
-        })
+        Ok(Self { url, key, forger, server })
     }
 
     /// A valid token for the subject `bench-<number>`, in the group [`GROUP`].
@@ -91,10 +83,7 @@ impl Issuer {
     }
 
     fn sign(&self, key: &EncodingKey, number: usize) -> Result<String> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut header = Header::new(Algorithm::ES256);
         header.typ = Some("at+jwt".to_owned());
         header.kid = Some(KEY_ID.to_owned());
@@ -124,8 +113,7 @@ impl Drop for Issuer {
 fn key_pair() -> Result<(EncodingKey, Vec<u8>)> {
     let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
     let der = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new())?;
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, der.as_ref())
-        .map_err(|_| aws_lc_rs::error::Unspecified)?;
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, der.as_ref()).map_err(|_| aws_lc_rs::error::Unspecified)?;
     let public = pair.public_key().as_ref().to_vec();
     Ok((EncodingKey::from_ec_der(der.as_ref()), public))
 }
@@ -138,8 +126,7 @@ struct Documents {
 
 impl Documents {
     fn new(issuer: &str, public: &[u8]) -> Self {
-        let coordinate =
-            |from: usize| URL_SAFE_NO_PAD.encode(public.get(from..from + 32).unwrap_or_default());
+        let coordinate = |from: usize| URL_SAFE_NO_PAD.encode(public.get(from..from + 32).unwrap_or_default());
         Self {
             metadata: json!({
                 "issuer": issuer,
@@ -171,9 +158,9 @@ impl Documents {
         let path = input.as_ref().split(|byte: &u8| *byte == b' ').nth(1);
         let (status, body) = match path {
             Some(b"/jwks.json") => ("200 OK", self.keys.as_str()),
-            Some(
-                b"/.well-known/openid-configuration" | b"/.well-known/oauth-authorization-server",
-            ) => ("200 OK", self.metadata.as_str()),
+            Some(b"/.well-known/openid-configuration" | b"/.well-known/oauth-authorization-server") => {
+                ("200 OK", self.metadata.as_str())
+            }
             _ => ("404 Not Found", "{}"),
         };
         let answer = format!(

@@ -119,10 +119,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let bars = bars(&rows);
     for bar in &bars {
         let verdict = if bar.holds { "holds" } else { "does not hold" };
-        println!(
-            "{}: {:.2}, at most {:.2}: {verdict}",
-            bar.name, bar.value, bar.at_most
-        );
+        println!("{}: {:.2}, at most {:.2}: {verdict}", bar.name, bar.value, bar.at_most);
     }
     let errors = rows.iter().map(|row| row.errors).sum();
     let json = args.json.clone();
@@ -181,11 +178,7 @@ struct Fleet {
 
 impl Fleet {
     async fn start(args: &Args, scratch: &Path) -> Result<Self> {
-        let cpus = if args.no_pin {
-            Cpus::default()
-        } else {
-            Cpus::split()
-        };
+        let cpus = if args.no_pin { Cpus::default() } else { Cpus::split() };
         if let Some(rest) = &cpus.rest {
             process::pin(rest).map_err(Error::io("pin the driver to its CPUs"))?;
         }
@@ -201,11 +194,7 @@ impl Fleet {
             }
             Err(error) => return Err(error),
         };
-        let program = if args.no_doorward {
-            None
-        } else {
-            find_doorward(args.doorward.as_deref())?
-        };
+        let program = if args.no_doorward { None } else { find_doorward(args.doorward.as_deref())? };
         let doorward = if let Some(program) = program {
             let sizes = (args.policies, args.tools);
             let extra = &args.doorward_arg;
@@ -217,10 +206,7 @@ impl Fleet {
         };
         let forged = (0..FORGED_TOKENS).map(|number| issuer.forged_token(number));
         Ok(Self {
-            tokens: Tokens {
-                valid: issuer.token(0)?,
-                forged: forged.collect::<Result<_>>()?,
-            },
+            tokens: Tokens { valid: issuer.token(0)?, forged: forged.collect::<Result<_>>()? },
             _issuer: issuer,
             upstream,
             nginx,
@@ -243,8 +229,7 @@ impl Fleet {
         let mut cells = Vec::new();
         for scenario in Scenario::ALL {
             for target in Target::ALL {
-                let Some(process) = self.process(target).filter(|_| scenario.applies_to(target))
-                else {
+                let Some(process) = self.process(target).filter(|_| scenario.applies_to(target)) else {
                     continue;
                 };
                 let host = process.address.to_string();
@@ -269,15 +254,7 @@ impl Fleet {
     }
 
     async fn stop(self) {
-        for process in [
-            self.doorward,
-            self.nginx,
-            Some(self.passthrough),
-            Some(self.upstream),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        for process in [self.doorward, self.nginx, Some(self.passthrough), Some(self.upstream)].into_iter().flatten() {
             process.stop().await;
         }
     }
@@ -296,10 +273,7 @@ async fn preflight(cell: &Cell) -> Result<()> {
         match ask(cell.plan.target, &request).await {
             Some((status, body)) if cell.plan.expect.met(&request, status, &body) => return Ok(()),
             Some((status, body)) => {
-                seen = (
-                    status,
-                    String::from_utf8_lossy(&body).chars().take(300).collect(),
-                );
+                seen = (status, String::from_utf8_lossy(&body).chars().take(300).collect());
             }
             None => {}
         }
@@ -308,12 +282,7 @@ async fn preflight(cell: &Cell) -> Result<()> {
         }
         sleep(Duration::from_millis(100)).await;
     }
-    Err(Error::Preflight {
-        scenario: cell.scenario.label(),
-        target: cell.target.label(),
-        status: seen.0,
-        body: seen.1,
-    })
+    Err(Error::Preflight { scenario: cell.scenario.label(), target: cell.target.label(), status: seen.0, body: seen.1 })
 }
 
 async fn ask(target: SocketAddr, request: &Request) -> Option<(u16, Vec<u8>)> {
@@ -331,12 +300,9 @@ async fn measure(args: &Args, cells: &mut [Cell], random: &mut fastrand::Rng) ->
         for cell in order {
             let (mut before, mut after) = (None, None);
             let pid = cell.pid;
-            let outcome = drive(
-                &cell.plan,
-                || before = Some(CpuSample::take(pid)),
-                || after = Some(CpuSample::take(pid)),
-            )
-            .await?;
+            let outcome =
+                drive(&cell.plan, || before = Some(CpuSample::take(pid)), || after = Some(CpuSample::take(pid)))
+                    .await?;
             let (Some(before), Some(after)) = (before, after) else {
                 continue;
             };
@@ -361,14 +327,10 @@ fn per_request_us(used: Duration, requests: u64) -> f64 {
 /// Medians, and ratios to the pass-through.
 fn rows(cells: &[Cell]) -> Vec<Row> {
     let cpu = |scenario, target| {
-        let cell = cells
-            .iter()
-            .find(|cell| cell.scenario == scenario && cell.target == target)?;
+        let cell = cells.iter().find(|cell| cell.scenario == scenario && cell.target == target)?;
         Some(report::median(&cell.rounds).cpu_us_per_request).filter(|cpu| *cpu > 0.0)
     };
-    let base = |scenario| {
-        cpu(scenario, Target::PassThrough).or_else(|| cpu(Scenario::Call, Target::PassThrough))
-    };
+    let base = |scenario| cpu(scenario, Target::PassThrough).or_else(|| cpu(Scenario::Call, Target::PassThrough));
     cells
         .iter()
         .map(|cell| {
@@ -376,8 +338,7 @@ fn rows(cells: &[Cell]) -> Vec<Row> {
             Row {
                 scenario: cell.scenario.label(),
                 target: cell.target.label(),
-                ratio_to_passthrough: base(cell.scenario)
-                    .map(|base| median.cpu_us_per_request / base),
+                ratio_to_passthrough: base(cell.scenario).map(|base| median.cpu_us_per_request / base),
                 errors: median.errors,
                 median,
                 rounds: cell.rounds.clone(),
@@ -390,34 +351,16 @@ fn rows(cells: &[Cell]) -> Vec<Row> {
 fn bars(rows: &[Row]) -> Vec<Bar> {
     let cpu = |scenario: Scenario, target: Target| {
         let same = |row: &&Row| row.scenario == scenario.label() && row.target == target.label();
-        rows.iter()
-            .find(same)
-            .map(|row| row.median.cpu_us_per_request)
-            .filter(|cpu| *cpu > 0.0)
+        rows.iter().find(same).map(|row| row.median.cpu_us_per_request).filter(|cpu| *cpu > 0.0)
     };
     let call = cpu(Scenario::Call, Target::Doorward);
     let bar = |name, over: Option<f64>, under: Option<f64>, at_most| {
         let value = over? / under?;
-        Some(Bar {
-            name,
-            value,
-            at_most,
-            holds: value <= at_most,
-        })
+        Some(Bar { name, value, at_most, holds: value <= at_most })
     };
     [
-        bar(
-            "full pipeline over the pass-through (goal 1.00)",
-            call,
-            cpu(Scenario::Call, Target::PassThrough),
-            1.5,
-        ),
-        bar(
-            "refused forged token over an allowed call",
-            cpu(Scenario::ForgedToken, Target::Doorward),
-            call,
-            0.5,
-        ),
+        bar("full pipeline over the pass-through (goal 1.00)", call, cpu(Scenario::Call, Target::PassThrough), 1.5),
+        bar("refused forged token over an allowed call", cpu(Scenario::ForgedToken, Target::Doorward), call, 0.5),
     ]
     .into_iter()
     .flatten()

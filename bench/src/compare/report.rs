@@ -80,10 +80,7 @@ impl Machine {
             cpu_model: field("/proc/cpuinfo", "model name"),
             cpus: std::thread::available_parallelism().map_or(0, usize::from),
             memory_kib: memory.trim_end_matches(" kB").parse().unwrap_or_default(),
-            kernel: rustix::system::uname()
-                .release()
-                .to_string_lossy()
-                .into_owned(),
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             load_average: load.split(' ').take(3).collect::<Vec<_>>().join(" "),
         }
     }
@@ -131,10 +128,7 @@ pub(crate) fn profile() -> String {
 }
 
 pub(crate) fn unix_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The median of each figure.

@@ -35,8 +35,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Direct, Self::Nginx, Self::PassThrough, Self::Doorward];
+    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::Nginx, Self::PassThrough, Self::Doorward];
 
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -57,14 +56,8 @@ pub(crate) struct Tokens {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Call,
-        Self::CallLarge,
-        Self::List,
-        Self::Denied,
-        Self::ForgedToken,
-        Self::MalformedToken,
-    ];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Call, Self::CallLarge, Self::List, Self::Denied, Self::ForgedToken, Self::MalformedToken];
 
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -87,10 +80,7 @@ impl Scenario {
 
     /// The requests to send in turn; `host` for the `Host` header. All targets get the same bytes.
     pub(crate) fn requests(self, host: &str, tokens: &Tokens, tools: usize) -> Vec<Request> {
-        let call = |tool: usize, body_bytes| Ask::Call {
-            tool: tool_name(tool),
-            body_bytes,
-        };
+        let call = |tool: usize, body_bytes| Ask::Call { tool: tool_name(tool), body_bytes };
         let ask = match self {
             Self::Call | Self::ForgedToken | Self::MalformedToken => call(0, BODY_BYTES),
             Self::CallLarge => call(0, BODY_BYTES_LARGE),
@@ -122,15 +112,10 @@ impl Scenario {
                 ok(&quoted(permitted.saturating_sub(1)), &quoted(last))
             }
             Self::List => ok(&quoted(last), ""),
-            Self::Denied => Expectation {
-                status: 403,
-                ..ok("authz.", CALL_MARKER)
-            },
-            Self::ForgedToken | Self::MalformedToken => Expectation {
-                status: 401,
-                id_echoed: false,
-                ..ok("", CALL_MARKER)
-            },
+            Self::Denied => Expectation { status: 403, ..ok("authz.", CALL_MARKER) },
+            Self::ForgedToken | Self::MalformedToken => {
+                Expectation { status: 401, id_echoed: false, ..ok("", CALL_MARKER) }
+            }
         }
     }
 }

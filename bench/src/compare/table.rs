@@ -4,16 +4,8 @@ use std::fmt::Write as _;
 
 use super::report::Row;
 
-const TITLES: [&str; 8] = [
-    "scenario",
-    "target",
-    "CPU µs/request",
-    "× pass-through",
-    "requests/s",
-    "p50 µs",
-    "p99 µs",
-    "errors",
-];
+const TITLES: [&str; 8] =
+    ["scenario", "target", "CPU µs/request", "× pass-through", "requests/s", "p50 µs", "p99 µs", "errors"];
 /// Columns of words, which are aligned left.
 const WORDS: usize = 2;
 
@@ -30,21 +22,13 @@ pub(crate) fn render(rows: &[Row]) -> String {
     for (line, row) in cells.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             // Writing to a String cannot fail.
-            let _ = if column < WORDS {
-                write!(out, "| {cell:<width$} ")
-            } else {
-                write!(out, "| {cell:>width$} ")
-            };
+            let _ = if column < WORDS { write!(out, "| {cell:<width$} ") } else { write!(out, "| {cell:>width$} ") };
         }
         out.push_str("|\n");
         if line == 0 {
             for (column, width) in widths.iter().enumerate() {
                 let dashes = "-".repeat(width + 1);
-                let _ = if column < WORDS {
-                    write!(out, "|{dashes}-")
-                } else {
-                    write!(out, "|{dashes}:")
-                };
+                let _ = if column < WORDS { write!(out, "|{dashes}-") } else { write!(out, "|{dashes}:") };
             }
             out.push_str("|\n");
         }
@@ -57,8 +41,7 @@ fn cells_of(row: &Row) -> [String; TITLES.len()] {
         row.scenario.to_owned(),
         row.target.to_owned(),
         format!("{:.1}", row.median.cpu_us_per_request),
-        row.ratio_to_passthrough
-            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+        row.ratio_to_passthrough.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
         format!("{:.0}", row.median.requests_per_s),
         format!("{:.0}", row.median.latency.p50_us),
         format!("{:.0}", row.median.latency.p99_us),

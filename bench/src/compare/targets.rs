@@ -28,10 +28,7 @@ impl Cpus {
     /// The first CPU for the target, the others for the rest, if there are two at least.
     pub(crate) fn split() -> Self {
         match allowed_cpus().as_slice() {
-            [target, rest @ ..] if !rest.is_empty() => Self {
-                target: Some(vec![*target]),
-                rest: Some(rest.to_vec()),
-            },
+            [target, rest @ ..] if !rest.is_empty() => Self { target: Some(vec![*target]), rest: Some(rest.to_vec()) },
             _ => Self::default(),
         }
     }
@@ -51,13 +48,7 @@ impl Site<'_> {
         Ok(Launch {
             name: "upstream",
             program: own_program()?,
-            args: strings(&[
-                "upstream",
-                "--tools",
-                &tools.to_string(),
-                "--answer-bytes",
-                &answer_bytes.to_string(),
-            ]),
+            args: strings(&["upstream", "--tools", &tools.to_string(), "--answer-bytes", &answer_bytes.to_string()]),
             ready: Ready::Line,
             cpus: self.cpus.rest.clone(),
         })
@@ -86,12 +77,7 @@ impl Site<'_> {
         Ok(Launch {
             name: "nginx",
             program,
-            args: vec![
-                "-p".into(),
-                folder.display().to_string(),
-                "-c".into(),
-                path.display().to_string(),
-            ],
+            args: vec!["-p".into(), folder.display().to_string(), "-c".into(), path.display().to_string()],
             ready: Ready::Accepts(address),
             cpus: self.cpus.target.clone(),
         })
@@ -152,9 +138,7 @@ pub(crate) fn find_doorward(given: Option<&Path>) -> Result<Option<PathBuf>> {
         return if path.is_file() {
             Ok(Some(path.to_owned()))
         } else {
-            Err(Error::NoDoorward {
-                path: path.to_owned(),
-            })
+            Err(Error::NoDoorward { path: path.to_owned() })
         };
     }
     Ok(Some(own_program()?.with_file_name("doorward")).filter(|path| path.is_file()))

@@ -20,12 +20,7 @@ fn cell(scenario: Scenario, target: Target, cpu_us: &[f64]) -> Cell {
             warm_up: Duration::ZERO,
             duration: Duration::ZERO,
             requests: vec![],
-            expect: Expectation {
-                status: 200,
-                marker: vec![],
-                absent: vec![],
-                id_echoed: false,
-            },
+            expect: Expectation { status: 200, marker: vec![], absent: vec![], id_echoed: false },
         },
         rounds: cpu_us.iter().map(measurement).collect(),
     }
@@ -80,15 +75,9 @@ fn refusals_are_asked_of_doorward_only() {
 #[tokio::test]
 async fn preflight_names_what_it_got() {
     let mut cell = cell(Scenario::Call, Target::Nginx, &[]);
-    let tokens = Tokens {
-        valid: "t".into(),
-        forged: vec![],
-    };
+    let tokens = Tokens { valid: "t".into(), forged: vec![] };
     cell.plan.requests = Scenario::Call.requests("h", &tokens, 2);
     tokio::time::pause();
     let error = preflight(&cell).await.unwrap_err();
-    assert!(
-        matches!(error, Error::Preflight { status: 0, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Preflight { status: 0, .. }), "{error}");
 }

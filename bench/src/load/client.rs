@@ -50,11 +50,7 @@ enum Body {
 impl Connection {
     pub(crate) async fn open(to: SocketAddr) -> io::Result<Self> {
         let stream = connect(to, None).await?;
-        Ok(Self {
-            stream,
-            input: BytesMut::with_capacity(16 << 10),
-            decoded: Vec::new(),
-        })
+        Ok(Self { stream, input: BytesMut::with_capacity(16 << 10), decoded: Vec::new() })
     }
 
     /// Sends `request` and reads the whole answer.
@@ -76,16 +72,9 @@ impl Connection {
                     let keep_alive = head.keep_alive && head.framing != Framing::Absent;
                     let body = match head.framing {
                         Framing::Chunked => Body::Decoded,
-                        _ => Body::Input {
-                            start: head.len,
-                            end,
-                        },
+                        _ => Body::Input { start: head.len, end },
                     };
-                    return Ok(Reply {
-                        status,
-                        body: self.body(&body),
-                        keep_alive,
-                    });
+                    return Ok(Reply { status, body: self.body(&body), keep_alive });
                 }
                 None if closed => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 None => {}

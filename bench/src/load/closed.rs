@@ -13,10 +13,7 @@ pub(super) async fn start(plan: &Plan, window: Window) -> Result<Vec<JoinHandle<
     for number in 0..plan.connections {
         workers.push(Worker::open(plan, number).await?);
     }
-    Ok(workers
-        .into_iter()
-        .map(|worker| tokio::spawn(run(worker, window)))
-        .collect())
+    Ok(workers.into_iter().map(|worker| tokio::spawn(run(worker, window))).collect())
 }
 
 async fn run(mut worker: Worker, window: Window) -> Outcome {

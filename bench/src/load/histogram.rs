@@ -26,10 +26,7 @@ pub(crate) struct Percentiles {
 
 impl Latencies {
     pub(crate) fn new() -> Self {
-        Self {
-            nanos: hdrhistogram::Histogram::new_with_bounds(1, LATENCY_S_MAX * 1_000_000_000, 3)
-                .ok(),
-        }
+        Self { nanos: hdrhistogram::Histogram::new_with_bounds(1, LATENCY_S_MAX * 1_000_000_000, 3).ok() }
     }
 
     pub(crate) fn record(&mut self, latency: Duration) {

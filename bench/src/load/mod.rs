@@ -85,12 +85,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     fn none() -> Self {
-        Self {
-            requests: 0,
-            errors: 0,
-            elapsed: Duration::ZERO,
-            latencies: Latencies::new(),
-        }
+        Self { requests: 0, errors: 0, elapsed: Duration::ZERO, latencies: Latencies::new() }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -107,16 +102,10 @@ where
     E: FnOnce(),
 {
     if plan.requests.is_empty() || plan.connections == 0 {
-        return Err(Error::TooSmall {
-            what: "the number of requests and connections",
-            least: 1,
-        });
+        return Err(Error::TooSmall { what: "the number of requests and connections", least: 1 });
     }
     let started = Instant::now();
-    let window = Window {
-        start: started + plan.warm_up,
-        end: started + plan.warm_up + plan.duration,
-    };
+    let window = Window { start: started + plan.warm_up, end: started + plan.warm_up + plan.duration };
     let workers = match plan.rate {
         None => closed::start(plan, window).await?,
         Some(rate) => open::start(plan, rate, window).await?,
@@ -157,12 +146,8 @@ struct Worker {
 impl Worker {
     /// Worker `number` of those of a plan, connected. Ids differ between workers.
     async fn open(plan: &Plan, number: usize) -> Result<Self> {
-        let connection = Connection::open(plan.target)
-            .await
-            .map_err(|source| Error::Connect {
-                address: plan.target,
-                source,
-            })?;
+        let connection =
+            Connection::open(plan.target).await.map_err(|source| Error::Connect { address: plan.target, source })?;
         Ok(Self {
             target: plan.target,
             connection: Some(connection),
@@ -206,9 +191,7 @@ impl Worker {
 
 /// `http://127.0.0.1:80/mcp` → address, host and path.
 pub(crate) fn parse_url(url: &str) -> Result<(SocketAddr, &str, &str)> {
-    let malformed = || Error::Url {
-        url: url.to_owned(),
-    };
+    let malformed = || Error::Url { url: url.to_owned() };
     let rest = url.strip_prefix("http://").ok_or_else(malformed)?;
     let slash = rest.find('/').unwrap_or(rest.len());
     let (host, path) = rest.split_at_checked(slash).ok_or_else(malformed)?;
@@ -232,14 +215,8 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         None => None,
         Some(path) => Some(std::fs::read_to_string(path).map_err(Error::file("read", path))?),
     };
-    let ask = if args.list {
-        Ask::ListTools
-    } else {
-        Ask::Call {
-            tool: args.tool.clone(),
-            body_bytes: args.body_bytes,
-        }
-    };
+    let ask =
+        if args.list { Ask::ListTools } else { Ask::Call { tool: args.tool.clone(), body_bytes: args.body_bytes } };
     let marker = match (args.expect_status, &ask) {
         (200, Ask::ListTools) => r#""tools":["#,
         (200, _) => mcp::CALL_MARKER,
@@ -251,12 +228,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
         rate: args.rate,
         warm_up: Duration::from_secs_f64(args.warm_up_s.max(0.0)),
         duration: Duration::from_secs_f64(args.duration_s.max(0.0)),
-        requests: vec![Request::new(
-            host,
-            path,
-            token.as_deref().map(str::trim),
-            &ask,
-        )],
+        requests: vec![Request::new(host, path, token.as_deref().map(str::trim), &ask)],
         expect: Expectation {
             status: args.expect_status,
             marker: marker.into(),
@@ -286,14 +258,7 @@ fn print(report: &Report, json: bool) -> Result<()> {
     let p = &report.latency;
     println!(
         "{:.0} requests/s, {} requests, {} errors\nlatency in us: p50 {:.0}, p90 {:.0}, p99 {:.0}, p99.9 {:.0}, max {:.0}",
-        report.requests_per_s,
-        report.requests,
-        report.errors,
-        p.p50_us,
-        p.p90_us,
-        p.p99_us,
-        p.p999_us,
-        p.max_us
+        report.requests_per_s, report.requests, report.errors, p.p50_us, p.p90_us, p.p99_us, p.p999_us, p.max_us
     );
     Ok(())
 }

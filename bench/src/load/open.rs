@@ -41,9 +41,7 @@ impl Schedule {
     fn pace(&self) {
         let mut released: u64 = 0;
         while released < self.count {
-            let wait = self
-                .due_at(released)
-                .saturating_duration_since(Clock::now());
+            let wait = self.due_at(released).saturating_duration_since(Clock::now());
             if !wait.is_zero() {
                 std::thread::sleep(wait);
             }
@@ -52,18 +50,13 @@ impl Schedule {
             while released < self.count && self.due_at(released) <= now {
                 released += 1;
             }
-            self.due
-                .add_permits(usize::try_from(released - before).unwrap_or_default());
+            self.due.add_permits(usize::try_from(released - before).unwrap_or_default());
         }
     }
 }
 
 /// Opens all connections, starts their tasks and the pacing thread.
-pub(super) async fn start(
-    plan: &Plan,
-    rate: f64,
-    window: Window,
-) -> Result<Vec<JoinHandle<Outcome>>> {
+pub(super) async fn start(plan: &Plan, rate: f64, window: Window) -> Result<Vec<JoinHandle<Outcome>>> {
     let mut workers = Vec::with_capacity(plan.connections);
     for number in 0..plan.connections {
         workers.push(Worker::open(plan, number).await?);
@@ -81,10 +74,7 @@ pub(super) async fn start(
     });
     let pacer = Arc::clone(&schedule);
     std::thread::spawn(move || pacer.pace());
-    Ok(workers
-        .into_iter()
-        .map(|worker| tokio::spawn(run(worker, Arc::clone(&schedule), window)))
-        .collect())
+    Ok(workers.into_iter().map(|worker| tokio::spawn(run(worker, Arc::clone(&schedule), window))).collect())
 }
 
 async fn run(mut worker: Worker, schedule: Arc<Schedule>, window: Window) -> Outcome {

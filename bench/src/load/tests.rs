@@ -26,10 +26,7 @@ fn server(status: u16, body: &'static str, delay: fn(usize) -> Duration) -> Sock
                 return;
             }
             std::thread::sleep(delay(number));
-            let answer = format!(
-                "HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            );
+            let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             if stream.write_all(answer.as_bytes()).is_err() {
                 return;
             }
@@ -46,12 +43,7 @@ fn plan(target: SocketAddr, rate: Option<f64>) -> Plan {
         warm_up: Duration::ZERO,
         duration: Duration::from_millis(400),
         requests: vec![Request::new("h", "/mcp", None, &Ask::ListTools)],
-        expect: Expectation {
-            status: 200,
-            marker: b"right".to_vec(),
-            absent: Vec::new(),
-            id_echoed: false,
-        },
+        expect: Expectation { status: 200, marker: b"right".to_vec(), absent: Vec::new(), id_echoed: false },
     }
 }
 
@@ -82,9 +74,7 @@ async fn open_loop_keeps_its_rate_and_charges_a_stall_to_all_it_holds_up() {
     // The first answer takes 200 ms. At 100 requests a second, 20 more fall due meanwhile.
     let stall = |number| Duration::from_millis(if number == 0 { 200 } else { 0 });
     let target = server(200, "right", stall);
-    let outcome = drive(&plan(target, Some(100.0)), || {}, || {})
-        .await
-        .unwrap();
+    let outcome = drive(&plan(target, Some(100.0)), || {}, || {}).await.unwrap();
     assert!((38..=40).contains(&outcome.requests), "{outcome:?}");
     assert_eq!(outcome.errors, 0);
     // About half of all requests waited; a closed loop would have charged a single one.
@@ -94,9 +84,7 @@ async fn open_loop_keeps_its_rate_and_charges_a_stall_to_all_it_holds_up() {
 
 #[tokio::test]
 async fn unreachable_target_is_an_error() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|l| l.local_addr())
-        .unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap();
     let error = drive(&plan(address, None), || {}, || {}).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error}");
 }

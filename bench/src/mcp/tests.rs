@@ -1,10 +1,7 @@
 use super::*;
 
 fn call(body_bytes: usize) -> Request {
-    let ask = Ask::Call {
-        tool: tool_name(7),
-        body_bytes,
-    };
+    let ask = Ask::Call { tool: tool_name(7), body_bytes };
     Request::new("127.0.0.1:1", "/mcp", Some("abc"), &ask)
 }
 
@@ -23,10 +20,7 @@ fn call_has_the_asked_body_size_and_valid_json() {
         assert!(head.contains(&format!("Content-Length: {size}")));
         assert!(head.contains("Mcp-Name: tool_07\r\nAuthorization: Bearer abc"));
         assert_eq!(body["params"]["name"], "tool_07");
-        assert_eq!(
-            body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"],
-            REVISION
-        );
+        assert_eq!(body["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], REVISION);
     }
 }
 
@@ -44,12 +38,7 @@ fn id_is_written_in_place() {
 fn answer_without_the_id_or_marker_or_with_other_status_is_wrong() {
     let mut request = call(1024);
     request.set_id(5);
-    let expect = Expectation {
-        status: 200,
-        marker: CALL_MARKER.into(),
-        absent: b"hidden".to_vec(),
-        id_echoed: true,
-    };
+    let expect = Expectation { status: 200, marker: CALL_MARKER.into(), absent: b"hidden".to_vec(), id_echoed: true };
     let right = format!(r#"{{"id":"0000000000000005","result":"{CALL_MARKER}"}}"#);
     assert!(expect.met(&request, 200, right.as_bytes()));
     assert!(!expect.met(&request, 500, right.as_bytes()));

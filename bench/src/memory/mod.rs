@@ -146,10 +146,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     target.stop().await;
     let start_ms = bench.start_times().await?;
     let start_median_ms = median_of(start_ms.clone());
-    println!(
-        "start to ready: {start_median_ms:.1} ms, median of {}",
-        start_ms.len()
-    );
+    println!("start to ready: {start_median_ms:.1} ms, median of {}", start_ms.len());
     bench.upstream.stop().await;
     store(
         &args.json,
@@ -172,10 +169,7 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
 
 impl<'a> Bench<'a> {
     async fn new(args: &'a Args, scratch: &'a Path) -> Result<Self> {
-        let site = Site {
-            scratch,
-            cpus: Cpus::default(),
-        };
+        let site = Site { scratch, cpus: Cpus::default() };
         let tools = 50;
         let issuer = Issuer::start().await?;
         let upstream = Process::start(&site.upstream(tools, 1024)?, scratch).await?;
@@ -183,35 +177,18 @@ impl<'a> Bench<'a> {
             Subject::PassThrough => site.passthrough(upstream.address)?,
             Subject::Nginx => site.nginx(upstream.address)?,
             Subject::Doorward => {
-                let program =
-                    find_doorward(args.doorward.as_deref())?.ok_or_else(|| Error::NoDoorward {
-                        path: PathBuf::from("(beside this program)"),
-                    })?;
+                let program = find_doorward(args.doorward.as_deref())?
+                    .ok_or_else(|| Error::NoDoorward { path: PathBuf::from("(beside this program)") })?;
                 let sizes = (args.policies, tools);
-                site.doorward(
-                    &program,
-                    upstream.address,
-                    &issuer,
-                    sizes,
-                    &args.doorward_arg,
-                )?
+                site.doorward(&program, upstream.address, &issuer, sizes, &args.doorward_arg)?
             }
         };
-        Ok(Self {
-            args,
-            scratch,
-            issuer,
-            upstream,
-            launch,
-        })
+        Ok(Self { args, scratch, issuer, upstream, launch })
     }
 
     /// Some seconds of calls, so that what is made on first use is there.
     async fn load(&self, target: &Process) -> Result<()> {
-        let ask = Ask::Call {
-            tool: tool_name(0),
-            body_bytes: 1024,
-        };
+        let ask = Ask::Call { tool: tool_name(0), body_bytes: 1024 };
         let host = target.address.to_string();
         let token = self.issuer.token(0)?;
         let plan = Plan {
@@ -221,12 +198,7 @@ impl<'a> Bench<'a> {
             warm_up: Duration::from_secs(1),
             duration: LOAD,
             requests: vec![Request::new(&host, "/mcp", Some(&token), &ask)],
-            expect: Expectation {
-                status: 200,
-                marker: CALL_MARKER.into(),
-                absent: Vec::new(),
-                id_echoed: true,
-            },
+            expect: Expectation { status: 200, marker: CALL_MARKER.into(), absent: Vec::new(), id_echoed: true },
         };
         match drive(&plan, || {}, || {}).await?.errors {
             0 => Ok(()),
@@ -261,10 +233,7 @@ impl<'a> Bench<'a> {
                 open.push(stream);
             }
             sleep(SETTLE).await;
-            let sample = Sample {
-                streams: wanted,
-                resident_kib: resident_kib(target)?,
-            };
+            let sample = Sample { streams: wanted, resident_kib: resident_kib(target)? };
             println!("{} streams: {:.0} KiB", sample.streams, sample.resident_kib);
             samples.push(sample);
             wanted += self.args.step;
@@ -316,10 +285,7 @@ mod tests {
     use super::*;
 
     fn sample(streams: usize, resident_kib: f64) -> Sample {
-        Sample {
-            streams,
-            resident_kib,
-        }
+        Sample { streams, resident_kib }
     }
 
     #[test]

@@ -13,8 +13,7 @@ use crate::mcp::{CALL_MARKER, REVISION, prose};
 
 /// The newest revision with a handshake.
 const REVISION_LEGACY: &str = "2025-11-25";
-const STREAM_HEAD: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
+const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n\
       X-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// What the connection does after the bytes are sent.
@@ -36,7 +35,8 @@ pub(super) struct Answers {
 impl Answers {
     /// `call_bytes` is the length of the whole JSON body of a `tools/call` answer.
     pub(super) fn new(tools: usize, call_bytes: usize) -> Self {
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": { "name": "doorward-bench-upstream", "version": "1" } });
+        let meta =
+            json!({ "io.modelcontextprotocol/serverInfo": { "name": "doorward-bench-upstream", "version": "1" } });
         let result = |mut value: serde_json::Value| {
             if let Some(map) = value.as_object_mut() {
                 map.insert("resultType".into(), "complete".into());
@@ -46,10 +46,8 @@ impl Answers {
             }
             value.to_string()
         };
-        let report =
-            json!([{ "uri": "bench://reports/1", "mimeType": "text/plain", "text": "Report 1" }]);
-        let message =
-            json!([{ "role": "user", "content": { "type": "text", "text": "Summarise it." } }]);
+        let report = json!([{ "uri": "bench://reports/1", "mimeType": "text/plain", "text": "Report 1" }]);
+        let message = json!([{ "role": "user", "content": { "type": "text", "text": "Summarise it." } }]);
         let by_method = vec![
             (
                 "server/discover",
@@ -58,35 +56,18 @@ impl Answers {
                     "capabilities": catalogue::capabilities()
                 })),
             ),
-            (
-                "tools/list",
-                result(json!({ "tools": catalogue::tools(tools) })),
-            ),
-            (
-                "resources/list",
-                result(json!({ "resources": catalogue::resources() })),
-            ),
-            (
-                "resources/templates/list",
-                result(json!({ "resourceTemplates": catalogue::resource_templates() })),
-            ),
+            ("tools/list", result(json!({ "tools": catalogue::tools(tools) }))),
+            ("resources/list", result(json!({ "resources": catalogue::resources() }))),
+            ("resources/templates/list", result(json!({ "resourceTemplates": catalogue::resource_templates() }))),
             ("resources/read", result(json!({ "contents": report }))),
-            (
-                "prompts/list",
-                result(json!({ "prompts": catalogue::prompts() })),
-            ),
+            ("prompts/list", result(json!({ "prompts": catalogue::prompts() }))),
             ("prompts/get", result(json!({ "messages": message }))),
-            (
-                "completion/complete",
-                result(json!({ "completion": { "values": ["1", "2"], "hasMore": false } })),
-            ),
+            ("completion/complete", result(json!({ "completion": { "values": ["1", "2"], "hasMore": false } }))),
             ("ping", "{}".to_owned()),
         ];
         Self {
             call: (
-                format!(
-                    r#"{{"resultType":"complete","content":[{{"type":"text","text":"{CALL_MARKER} "#
-                ),
+                format!(r#"{{"resultType":"complete","content":[{{"type":"text","text":"{CALL_MARKER} "#),
                 prose().take(call_bytes).collect(),
                 r#""}],"isError":false}"#.to_owned(),
             ),
@@ -133,10 +114,7 @@ impl Answers {
         // The text is ASCII, so each length is a boundary.
         let text = text.get(..room).unwrap_or_default();
         head(out, fixed + text.len());
-        let _ = write!(
-            out,
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{before}{text}{after}}}"#
-        );
+        let _ = write!(out, r#"{{"jsonrpc":"2.0","id":{id},"result":{before}{text}{after}}}"#);
     }
 
     /// Begins the stream of a legacy GET.
@@ -147,9 +125,7 @@ impl Answers {
     }
 
     pub(super) fn method_not_allowed(&self, out: &mut Vec<u8>) -> Answer {
-        out.extend_from_slice(
-            b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, POST\r\nContent-Length: 0\r\n\r\n",
-        );
+        out.extend_from_slice(b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, POST\r\nContent-Length: 0\r\n\r\n");
         Answer::Complete
     }
 }
@@ -159,10 +135,8 @@ const ENVELOPE_BYTES: usize = r#"{"jsonrpc":"2.0","id":,"result":}"#.len();
 
 fn head(out: &mut Vec<u8>, content_length: usize) {
     // Writing to a Vec cannot fail.
-    let _ = write!(
-        out,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {content_length}\r\n\r\n"
-    );
+    let _ =
+        write!(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {content_length}\r\n\r\n");
 }
 
 fn with_result(id: &str, result: &str, out: &mut Vec<u8>) {
@@ -191,8 +165,7 @@ fn listen(id: &str, body: &[u8], out: &mut Vec<u8>) -> Answer {
         #[serde(borrow)]
         notifications: &'a RawValue,
     }
-    let asked = serde_json::from_slice::<Listen<'_>>(body)
-        .map_or("{}", |listen| listen.params.notifications.get());
+    let asked = serde_json::from_slice::<Listen<'_>>(body).map_or("{}", |listen| listen.params.notifications.get());
     let event = format!(
         r#"data: {{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{asked}}}}}"#
     ) + "\n\n";
@@ -214,9 +187,7 @@ fn initialize(body: &[u8]) -> String {
         protocol_version: Cow<'a, str>,
     }
     let asked = serde_json::from_slice::<Initialize<'_>>(body)
-        .map_or(Cow::Borrowed(REVISION_LEGACY), |i| {
-            i.params.protocol_version
-        });
+        .map_or(Cow::Borrowed(REVISION_LEGACY), |i| i.params.protocol_version);
     json!({
         "protocolVersion": asked,
         "capabilities": catalogue::capabilities(),
@@ -247,10 +218,7 @@ impl<'a> Envelope<'a> {
         if id.contains(&b'\\') || method.contains(&b'\\') {
             return None;
         }
-        Some(Self {
-            id: Some(std::str::from_utf8(id).ok()?),
-            method: Cow::Borrowed(std::str::from_utf8(method).ok()?),
-        })
+        Some(Self { id: Some(std::str::from_utf8(id).ok()?), method: Cow::Borrowed(std::str::from_utf8(method).ok()?) })
     }
 
     fn read_whole(body: &'a [u8]) -> Option<Self> {
@@ -262,10 +230,7 @@ impl<'a> Envelope<'a> {
             method: Cow<'a, str>,
         }
         let whole: Whole<'a> = serde_json::from_slice(body).ok()?;
-        Some(Self {
-            id: whole.id.map(RawValue::get),
-            method: whole.method,
-        })
+        Some(Self { id: whole.id.map(RawValue::get), method: whole.method })
     }
 }
 

@@ -53,14 +53,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .map_err(Error::io("build a runtime"))?;
     runtime.block_on(async {
         let listener = bind(args.listen)?;
-        let address = listener
-            .local_addr()
-            .map_err(Error::io("read the address of the listener"))?;
+        let address = listener.local_addr().map_err(Error::io("read the address of the listener"))?;
         println!("listening on http://{address}/mcp");
         let server = Arc::new(Server {
             answers: Answers::new(args.tools, args.answer_bytes),
-            comment_every: (args.stream_comment_ms > 0)
-                .then(|| Duration::from_millis(args.stream_comment_ms)),
+            comment_every: (args.stream_comment_ms > 0).then(|| Duration::from_millis(args.stream_comment_ms)),
         });
         loop {
             // Out of descriptors or an aborted handshake: the next accept may work again.
@@ -76,10 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// A listener with a backlog for thousands of connections at once.
 fn bind(address: SocketAddr) -> Result<TcpListener> {
     let socket = tokio::net::TcpSocket::new_v4().map_err(Error::io("make a socket"))?;
-    socket
-        .set_reuseaddr(true)
-        .and_then(|()| socket.bind(address))
-        .map_err(Error::io("bind the listener"))?;
+    socket.set_reuseaddr(true).and_then(|()| socket.bind(address)).map_err(Error::io("bind the listener"))?;
     socket.listen(4096).map_err(Error::io("listen"))
 }
 
@@ -133,11 +127,7 @@ async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> std::io::Result<O
             input.advance(head.len);
             let keep_alive = head.keep_alive;
             let body = read_body(stream, input, head.framing).await?;
-            return Ok(body.map(|body| Received {
-                verb,
-                body,
-                keep_alive,
-            }));
+            return Ok(body.map(|body| Received { verb, body, keep_alive }));
         }
         if stream.read_buf(input).await? == 0 {
             return Ok(None);
@@ -145,11 +135,7 @@ async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> std::io::Result<O
     }
 }
 
-async fn read_body(
-    stream: &mut TcpStream,
-    input: &mut BytesMut,
-    framing: Framing,
-) -> std::io::Result<Option<Vec<u8>>> {
+async fn read_body(stream: &mut TcpStream, input: &mut BytesMut, framing: Framing) -> std::io::Result<Option<Vec<u8>>> {
     let mut decoded = Vec::new();
     loop {
         match framing {

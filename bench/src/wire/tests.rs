@@ -2,18 +2,9 @@ use super::*;
 
 #[test]
 fn response_with_length_is_read() {
-    let (status, head) = response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
-        .unwrap()
-        .unwrap();
+    let (status, head) = response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n").unwrap().unwrap();
     assert_eq!(status, 200);
-    assert_eq!(
-        head,
-        Head {
-            len: 39,
-            framing: Framing::Length(12),
-            keep_alive: true
-        }
-    );
+    assert_eq!(head, Head { len: 39, framing: Framing::Length(12), keep_alive: true });
 }
 
 #[test]
@@ -41,11 +32,7 @@ fn chunked_body_is_decoded_only_when_whole() {
     let bytes = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nrest";
     let mut out = Vec::new();
     for cut in 0..20 {
-        assert_eq!(
-            chunked(&bytes[..cut], &mut out).unwrap(),
-            None,
-            "cut at {cut}"
-        );
+        assert_eq!(chunked(&bytes[..cut], &mut out).unwrap(), None, "cut at {cut}");
     }
     assert_eq!(chunked(bytes, &mut out).unwrap(), Some(20));
     assert_eq!(out, b"abcde");
@@ -54,8 +41,5 @@ fn chunked_body_is_decoded_only_when_whole() {
 #[test]
 fn chunk_with_wrong_end_is_refused() {
     let mut out = Vec::new();
-    assert_eq!(
-        chunked(b"3\r\nabcXY0\r\n\r\n", &mut out),
-        Err(WireError::Chunk)
-    );
+    assert_eq!(chunked(b"3\r\nabcXY0\r\n\r\n", &mut out), Err(WireError::Chunk));
 }

@@ -9,50 +9,15 @@ use crate::ask::{Answers, AskError, Asked, Question};
 pub(super) fn entries() -> Vec<Entry> {
     let needs_sampling = "Needs the client's sampling capability; refuses with -32021 without it.";
     vec![
+        Entry::new(tool("test_sampling", "Asks the client's model.", one_text("prompt")), sampling),
+        Entry::new(tool("test_missing_capability", needs_sampling, no_arguments()), missing_capability),
+        Entry::new(tool("test_elicitation", "Asks the user for name and e-mail.", one_text("message")), elicitation),
+        Entry::new(tool("test_streaming_elicitation", "Asks the user for a word.", no_arguments()), streaming),
         Entry::new(
-            tool(
-                "test_sampling",
-                "Asks the client's model.",
-                one_text("prompt"),
-            ),
-            sampling,
-        ),
-        Entry::new(
-            tool("test_missing_capability", needs_sampling, no_arguments()),
-            missing_capability,
-        ),
-        Entry::new(
-            tool(
-                "test_elicitation",
-                "Asks the user for name and e-mail.",
-                one_text("message"),
-            ),
-            elicitation,
-        ),
-        Entry::new(
-            tool(
-                "test_streaming_elicitation",
-                "Asks the user for a word.",
-                no_arguments(),
-            ),
-            streaming,
-        ),
-        Entry::new(
-            tool(
-                "test_elicitation_sep1034_defaults",
-                "Asks with a default for each primitive type.",
-                no_arguments(),
-            ),
+            tool("test_elicitation_sep1034_defaults", "Asks with a default for each primitive type.", no_arguments()),
             defaults,
         ),
-        Entry::new(
-            tool(
-                "test_elicitation_sep1330_enums",
-                "Asks with each form of enum.",
-                no_arguments(),
-            ),
-            enums,
-        ),
+        Entry::new(tool("test_elicitation_sep1330_enums", "Asks with each form of enum.", no_arguments()), enums),
     ]
 }
 
@@ -73,11 +38,7 @@ pub(super) fn finish(asked: Asked, write: impl FnOnce(&Answers) -> String) -> Ou
 }
 
 pub(super) fn summaries(answers: &Answers) -> String {
-    answers
-        .values()
-        .map(crate::ask::Answer::summary)
-        .collect::<Vec<_>>()
-        .join("; ")
+    answers.values().map(crate::ask::Answer::summary).collect::<Vec<_>>().join("; ")
 }
 
 #[derive(Deserialize)]
@@ -87,18 +48,12 @@ struct Prompt {
 
 async fn sampling(call: Call) -> Outcome {
     let Prompt { prompt } = call.arguments()?;
-    let asked = call
-        .ask([("reply", Question::sampling(&prompt, 100))])
-        .await?;
-    finish(asked, |answers| {
-        format!("LLM response: {}", summaries(answers))
-    })
+    let asked = call.ask([("reply", Question::sampling(&prompt, 100))]).await?;
+    finish(asked, |answers| format!("LLM response: {}", summaries(answers)))
 }
 
 async fn missing_capability(call: Call) -> Outcome {
-    let asked = call
-        .ask([("reply", Question::sampling("Say yes.", 10))])
-        .await?;
+    let asked = call.ask([("reply", Question::sampling("Say yes.", 10))]).await?;
     finish(asked, summaries)
 }
 
@@ -120,9 +75,7 @@ async fn elicitation(call: Call) -> Outcome {
             "required": ["username", "email"]
         }),
     )?;
-    finish(call.ask([("user", form)]).await?, |answers| {
-        format!("User response: {}", summaries(answers))
-    })
+    finish(call.ask([("user", form)]).await?, |answers| format!("User response: {}", summaries(answers)))
 }
 
 async fn streaming(call: Call) -> Outcome {
@@ -135,9 +88,7 @@ async fn streaming(call: Call) -> Outcome {
 
 async fn defaults(call: Call) -> Outcome {
     let asked = call.ask([("profile", defaults_form()?)]).await?;
-    finish(asked, |answers| {
-        format!("Elicitation completed: {}", summaries(answers))
-    })
+    finish(asked, |answers| format!("Elicitation completed: {}", summaries(answers)))
 }
 
 fn defaults_form() -> Result<Question, AskError> {
@@ -158,9 +109,7 @@ fn defaults_form() -> Result<Question, AskError> {
 
 async fn enums(call: Call) -> Outcome {
     let asked = call.ask([("choices", enums_form()?)]).await?;
-    finish(asked, |answers| {
-        format!("Elicitation completed: {}", summaries(answers))
-    })
+    finish(asked, |answers| format!("Elicitation completed: {}", summaries(answers)))
 }
 
 fn enums_form() -> Result<Question, AskError> {

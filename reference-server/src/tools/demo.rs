@@ -24,13 +24,9 @@ pub(super) fn entries() -> Vec<Entry> {
         "required": ["a", "b"],
         "additionalProperties": false
     });
-    let sum_schema =
-        json!({"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]});
+    let sum_schema = json!({"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]});
     vec![
-        Entry::new(
-            tool("echo", "Says back what it is told.", echo_schema),
-            echo,
-        ),
+        Entry::new(tool("echo", "Says back what it is told.", echo_schema), echo),
         Entry::new(
             tool("add", "Adds two integers of 64 bits.", add_schema)
                 .with_raw_output_schema(Arc::new(object(sum_schema))),

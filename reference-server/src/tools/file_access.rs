@@ -9,19 +9,13 @@ use crate::resources::file_uri;
 use crate::state::Change;
 
 pub(super) fn entries() -> Vec<Entry> {
-    let read = "Reads a file of the built-in virtual tree (in memory, not the host's disk), for example /data/welcome.txt.";
+    let read =
+        "Reads a file of the built-in virtual tree (in memory, not the host's disk), for example /data/welcome.txt.";
     let delete = "Deletes a file of the built-in virtual tree until the next start. The host's disk is never touched.";
-    let destructive = ToolAnnotations::new()
-        .read_only(false)
-        .destructive(true)
-        .idempotent(false)
-        .open_world(false);
+    let destructive = ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(false);
     vec![
         Entry::new(tool("read_file", read, path_schema()), read_file),
-        Entry::new(
-            tool("delete_file", delete, path_schema()).with_annotations(destructive),
-            delete_file,
-        ),
+        Entry::new(tool("delete_file", delete, path_schema()).with_annotations(destructive), delete_file),
     ]
 }
 
@@ -48,9 +42,7 @@ async fn read_file(call: Call) -> Outcome {
 async fn delete_file(call: Call) -> Outcome {
     let Path { path } = call.arguments()?;
     let file = call.server.shared.files.delete(&path)?;
-    call.server
-        .shared
-        .announce(Change::Resource(file_uri(&file.path)));
+    call.server.shared.announce(Change::Resource(file_uri(&file.path)));
     call.server.shared.announce(Change::Resources);
     Ok(text(format!("deleted {}", file.path)))
 }

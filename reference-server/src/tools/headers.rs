@@ -23,11 +23,7 @@ pub(super) fn entries() -> Vec<Entry> {
         "required": ["region"]
     });
     vec![Entry::new(
-        tool(
-            "test_custom_headers",
-            "Takes arguments that are mirrored into request headers.",
-            schema,
-        ),
+        tool("test_custom_headers", "Takes arguments that are mirrored into request headers.", schema),
         mirrored,
     )]
 }
@@ -47,15 +43,7 @@ struct Mirrored {
 }
 
 async fn mirrored(call: Call) -> Outcome {
-    let Mirrored {
-        region,
-        priority,
-        urgent,
-        target,
-        note,
-    } = call.arguments()?;
+    let Mirrored { region, priority, urgent, target, note } = call.arguments()?;
     let tenant = target.and_then(|target| target.tenant);
-    Ok(text(format!(
-        "region={region}, priority={priority:?}, urgent={urgent:?}, tenant={tenant:?}, note={note:?}"
-    )))
+    Ok(text(format!("region={region}, priority={priority:?}, urgent={urgent:?}, tenant={tenant:?}, note={note:?}")))
 }

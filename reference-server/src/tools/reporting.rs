@@ -1,9 +1,6 @@
 //! Fixtures that report while they work: log messages and progress.
 
-#![expect(
-    deprecated,
-    reason = "logging is deprecated from 2026-07-28 but part of every served revision"
-)]
+#![expect(deprecated, reason = "logging is deprecated from 2026-07-28 but part of every served revision")]
 
 use std::time::Duration;
 
@@ -16,57 +13,22 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) fn entries() -> Vec<Entry> {
     vec![
+        Entry::new(tool("test_tool_with_logging", "Sends three log messages.", no_arguments()), logging),
         Entry::new(
-            tool(
-                "test_tool_with_logging",
-                "Sends three log messages.",
-                no_arguments(),
-            ),
+            tool("test_logging_tool", "Sends log messages if the request asks for them.", no_arguments()),
             logging,
         ),
-        Entry::new(
-            tool(
-                "test_logging_tool",
-                "Sends log messages if the request asks for them.",
-                no_arguments(),
-            ),
-            logging,
-        ),
-        Entry::new(
-            tool(
-                "test_tool_with_progress",
-                "Reports progress three times.",
-                no_arguments(),
-            ),
-            progress,
-        ),
-        Entry::new(
-            tool(
-                "test_reconnection",
-                "Answers after a pause.",
-                no_arguments(),
-            ),
-            slow,
-        ),
+        Entry::new(tool("test_tool_with_progress", "Reports progress three times.", no_arguments()), progress),
+        Entry::new(tool("test_reconnection", "Answers after a pause.", no_arguments()), slow),
     ]
 }
 
 async fn logging(call: Call) -> Outcome {
-    call.server
-        .log(&call.context, LoggingLevel::Info, "Tool execution started")
-        .await;
+    call.server.log(&call.context, LoggingLevel::Info, "Tool execution started").await;
     tokio::time::sleep(PAUSE).await;
-    call.server
-        .log(&call.context, LoggingLevel::Info, "Tool processing data")
-        .await;
+    call.server.log(&call.context, LoggingLevel::Info, "Tool processing data").await;
     tokio::time::sleep(PAUSE).await;
-    call.server
-        .log(
-            &call.context,
-            LoggingLevel::Info,
-            "Tool execution completed",
-        )
-        .await;
+    call.server.log(&call.context, LoggingLevel::Info, "Tool execution completed").await;
     Ok(text("Logged three messages to whoever asked for them."))
 }
 

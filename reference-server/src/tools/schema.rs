@@ -29,17 +29,11 @@ pub(super) fn entries() -> Vec<Entry> {
         "additionalProperties": false
     });
     vec![Entry::new(
-        tool(
-            "json_schema_2020_12_tool",
-            "Tool with JSON Schema 2020-12 features; says back its arguments.",
-            schema,
-        ),
+        tool("json_schema_2020_12_tool", "Tool with JSON Schema 2020-12 features; says back its arguments.", schema),
         say_back,
     )]
 }
 
 async fn say_back(call: Call) -> Outcome {
-    Ok(text(
-        Value::Object(call.params.arguments.clone().unwrap_or_default()).to_string(),
-    ))
+    Ok(text(Value::Object(call.params.arguments.clone().unwrap_or_default()).to_string()))
 }

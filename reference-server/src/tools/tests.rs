@@ -1,9 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 
@@ -12,29 +7,18 @@ use super::*;
 #[test]
 fn tool_names_are_unique_and_follow_the_specification() {
     let entries = entries();
-    let names: BTreeSet<&str> = entries
-        .iter()
-        .map(|entry| entry.tool.name.as_ref())
-        .collect();
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.tool.name.as_ref()).collect();
     assert_eq!(names.len(), entries.len());
     for name in names {
         assert!((1..=128).contains(&name.len()));
-        assert!(
-            name.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)),
-            "{name}"
-        );
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)), "{name}");
     }
 }
 
 #[test]
 fn every_input_schema_is_an_object_schema() {
     for entry in entries() {
-        assert_eq!(
-            entry.tool.input_schema["type"], "object",
-            "{}",
-            entry.tool.name
-        );
+        assert_eq!(entry.tool.input_schema["type"], "object", "{}", entry.tool.name);
     }
 }
 
@@ -50,19 +34,13 @@ fn only_delete_file_calls_itself_destructive() {
 
 #[test]
 fn missing_file_is_a_result_that_the_model_can_read() {
-    let response = ToolError::File(FileError::NotFound("/x".to_owned()))
-        .into_response()
-        .unwrap();
-    let CallToolResponse::Complete(result) = response else {
-        panic!("not complete")
-    };
+    let response = ToolError::File(FileError::NotFound("/x".to_owned())).into_response().unwrap();
+    let CallToolResponse::Complete(result) = response else { panic!("not complete") };
     assert_eq!(result.is_error, Some(true));
 }
 
 #[test]
 fn undeclared_capability_is_a_protocol_error() {
-    let error = ToolError::Ask(AskError::Undeclared(Box::default()))
-        .into_response()
-        .unwrap_err();
+    let error = ToolError::Ask(AskError::Undeclared(Box::default())).into_response().unwrap_err();
     assert_eq!(error.code.0, -32021);
 }

@@ -91,15 +91,9 @@ impl Listener {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
-                Self::Tcp(listener) => {
-                    axum::serve(listener, app)
-                        .with_graceful_shutdown(stopped)
-                        .await
-                }
+                Self::Tcp(listener) => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
                 Self::Unix(listener, path) => {
-                    let served = axum::serve(listener, app)
-                        .with_graceful_shutdown(stopped)
-                        .await;
+                    let served = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
                     if let Err(error) = std::fs::remove_file(&path) {
                         tracing::warn!(%error, "socket file not removed");
                     }
@@ -130,21 +124,15 @@ fn router(
         .with_allowed_hosts(hosts)
         .with_cancellation_token(streams);
     let server = server.clone();
-    let service = StreamableHttpService::new(
-        move || Ok(server.new_session()),
-        Arc::new(LocalSessionManager::default()),
-        config,
-    );
+    let service =
+        StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
     Router::new().route_service(&options.path, service)
 }
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.
 fn allowed_hosts(options: &HttpOptions, bound: Option<SocketAddr>) -> Vec<String> {
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    if let Some(address) = bound
-        .map(|address| address.ip())
-        .filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
-    {
+    if let Some(address) = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()) {
         hosts.push(address.to_string());
     }
     hosts.extend(options.allowed_hosts.iter().cloned());
@@ -161,10 +149,7 @@ fn allowed_origins(host: &str) -> [String; 2] {
         _ if host.starts_with('[') => format!("{host}:*"),
         _ => format!("[{host}]:*"),
     };
-    [
-        format!("http://{authority}"),
-        format!("https://{authority}"),
-    ]
+    [format!("http://{authority}"), format!("https://{authority}")]
 }
 
 #[cfg(test)]

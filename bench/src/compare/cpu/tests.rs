@@ -3,13 +3,7 @@ use super::*;
 #[test]
 fn stat_is_read_behind_a_name_with_parentheses() {
     let text = "77 (a) b (c) S 12 77 77 0 -1 4194560 1 2 3 4 150 25 7 8 20 0 3 0 99 1 2";
-    assert_eq!(
-        parse_stat(text),
-        Some(Stat {
-            parent: 12,
-            ticks: 175
-        })
-    );
+    assert_eq!(parse_stat(text), Some(Stat { parent: 12, ticks: 175 }));
     assert_eq!(parse_stat("77 (x) S 12"), None);
 }
 
@@ -28,10 +22,7 @@ fn resident_memory_is_read_in_bytes() {
 }
 
 fn sample(threads: &[((u32, u32), u64)], ticks: u64) -> CpuSample {
-    CpuSample {
-        threads: threads.iter().copied().collect(),
-        ticks,
-    }
+    CpuSample { threads: threads.iter().copied().collect(), ticks }
 }
 
 #[test]
@@ -66,8 +57,5 @@ fn own_work_is_seen() {
 
 #[test]
 fn process_that_does_not_exist_is_an_error() {
-    assert!(matches!(
-        CpuSample::take(u32::MAX),
-        Err(Error::ProcessGone { .. })
-    ));
+    assert!(matches!(CpuSample::take(u32::MAX), Err(Error::ProcessGone { .. })));
 }

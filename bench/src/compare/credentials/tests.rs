@@ -25,9 +25,7 @@ async fn token_verifies_with_the_served_key_and_a_forged_one_does_not() {
     let mut rules = Validation::new(Algorithm::ES256);
     rules.set_audience(&[AUDIENCE]);
     rules.set_issuer(&[&issuer.url]);
-    let claims = decode::<Value>(issuer.token(3).unwrap(), &key, &rules)
-        .unwrap()
-        .claims;
+    let claims = decode::<Value>(issuer.token(3).unwrap(), &key, &rules).unwrap().claims;
     assert_eq!(claims["sub"], "bench-3");
     assert!(decode::<Value>(issuer.forged_token(3).unwrap(), &key, &rules).is_err());
 }

@@ -7,20 +7,9 @@ fn row(target: &'static str, cpu: f64, ratio: Option<f64>, errors: u64) -> Row {
         errors,
         cpu_us_per_request: cpu,
         requests_per_s: 12_345.6,
-        latency: Percentiles {
-            p50_us: 812.4,
-            p99_us: 3210.0,
-            ..Percentiles::default()
-        },
+        latency: Percentiles { p50_us: 812.4, p99_us: 3210.0, ..Percentiles::default() },
     };
-    Row {
-        scenario: "tools/call 1 KiB",
-        target,
-        ratio_to_passthrough: ratio,
-        errors,
-        median,
-        rounds: vec![],
-    }
+    Row { scenario: "tools/call 1 KiB", target, ratio_to_passthrough: ratio, errors, median, rounds: vec![] }
 }
 
 #[test]

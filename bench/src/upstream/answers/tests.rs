@@ -28,10 +28,7 @@ fn call_answer_has_the_asked_size_whatever_the_id() {
 
 #[test]
 fn driver_requests_take_the_short_way() {
-    let ask = Ask::Call {
-        tool: tool_name(0),
-        body_bytes: 1024,
-    };
+    let ask = Ask::Call { tool: tool_name(0), body_bytes: 1024 };
     let mut request = Request::new("h", "/mcp", None, &ask);
     request.set_id(99);
     let at = memchr::memmem::find(request.bytes(), b"\r\n\r\n").unwrap() + 4;
@@ -50,12 +47,7 @@ fn other_key_order_and_escapes_are_parsed() {
 
 #[test]
 fn catalogue_methods_answer_with_what_a_proxy_needs() {
-    let ask = |method: &str| {
-        post(&format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#
-        ))
-        .2
-    };
+    let ask = |method: &str| post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#)).2;
     let discover = ask("server/discover");
     assert_eq!(discover["result"]["supportedVersions"][0], REVISION);
     assert_eq!(discover["result"]["resultType"], "complete");
@@ -66,9 +58,8 @@ fn catalogue_methods_answer_with_what_a_proxy_needs() {
 
 #[test]
 fn initialize_agrees_to_the_asked_revision() {
-    let (_, _, value) = post(
-        r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#,
-    );
+    let (_, _, value) =
+        post(r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18"}}"#);
     assert_eq!(value["result"]["protocolVersion"], "2025-06-18");
 }
 
@@ -81,10 +72,7 @@ fn listen_opens_a_stream_that_begins_with_the_acknowledgement() {
     assert!(text.contains("Content-Type: text/event-stream"));
     let event = text.split("data: ").nth(1).unwrap();
     let value: Value = serde_json::from_str(event.split('\n').next().unwrap()).unwrap();
-    assert_eq!(
-        value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"],
-        "s1"
-    );
+    assert_eq!(value["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "s1");
     assert_eq!(value["params"]["notifications"]["toolsListChanged"], true);
 }
 
