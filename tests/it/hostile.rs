@@ -6,3 +6,23 @@ use crate::support::cases::run_file;
 async fn framing() {
     run_file("framing").await;
 }
+
+#[tokio::test]
+async fn headers() {
+    run_file("headers").await;
+}
+
+#[tokio::test]
+async fn messages() {
+    run_file("messages").await;
+}
+
+#[tokio::test]
+async fn tokens() {
+    run_file("tokens").await;
+}
+
+#[tokio::test]
+async fn upstream() {
+    run_file("upstream").await;
+}
