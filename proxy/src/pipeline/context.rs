@@ -147,7 +147,7 @@ impl Context {
             _ => None,
         };
         let expected = Expected {
-            id: message.id().cloned(),
+            id: message.id().cloned().filter(|_| message.kind() == MessageKind::Request),
             method: message.method().cloned(),
             revision: accepted.revision,
             progress_token: message.progress_token().map(|token| token.raw_str().into()),

@@ -70,6 +70,8 @@ impl SafeReply {
 pub async fn apply(reply: Reply, mut screen: Screen) -> Result<SafeReply, Fault> {
     let Reply { session, body } = reply;
     let body = match body {
+        // A request needs an answer; only notifications and responses are just taken.
+        ReplyBody::Accepted if screen.expected().id.is_some() => return Err(Fault::UpstreamInvalid),
         ReplyBody::Accepted => SafeBody::Accepted,
         ReplyBody::Status(status) => SafeBody::Status(status),
         ReplyBody::Stream(events) => SafeBody::Stream(Box::new(SafeStream::new(events, screen))),
