@@ -122,3 +122,26 @@ async fn health_and_metrics_are_on_a_listener_of_their_own() {
     let elsewhere = reqwest::get(door.url.replace("/mcp", "/metrics")).await.unwrap();
     assert_eq!(elsewhere.status(), 404, "not on the listener of the traffic");
 }
+
+#[tokio::test]
+async fn requests_beside_the_messages_leave_no_false_records() {
+    let server = Server::reference().await;
+    let door = Setup::serve(&server.url).no_authentication().policies(ALL).audit().start().await;
+    let client = Client::legacy(&door.url, None).await;
+    ready(&client).await;
+    let base = door.url.trim_end_matches("/mcp");
+    let document = reqwest::get(format!("{base}/.well-known/oauth-protected-resource")).await.unwrap();
+    assert_eq!(document.status(), 200);
+    let stream = client.prepared(http::Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    drop(stream);
+    let ended = client.prepared(http::Method::DELETE).send().await.unwrap();
+    assert!(ended.status().is_success(), "{}", ended.status());
+    let records = door.wait_audit(|records| records.iter().any(|record| record["method"] == "DELETE")).await;
+    for record in &records {
+        assert!(record["kind"] != "refusal", "{record}");
+    }
+    assert_eq!(records.iter().filter(|record| record["method"] == "GET").count(), 1);
+    let gone = client.call("echo", json!({ "message": "x" })).await;
+    assert_eq!((gone.status, gone.code()), (404, "session.unknown"), "{}", gone.body);
+}

@@ -168,6 +168,32 @@ impl Arrival {
         Ok(())
     }
 
+    /// A request about a session itself (`GET`, `DELETE`): decided when `initialize` was, and recorded like a message.
+    ///
+    /// # Errors
+    /// [`Fault::AuditUnavailable`]: nothing may be sent.
+    pub async fn settled(&mut self, verb: &str, revision: &'static str, context: &Context) -> Result<(), Fault> {
+        self.describe(revision, Some(verb), None, None);
+        let record = DecisionRecord {
+            id: self.id,
+            circumstances: self.circumstances.clone(),
+            arguments: None,
+            decision: Decision::settled(),
+            code: None,
+            snapshot: Arc::clone(&context.snapshot.hash),
+        };
+        self.state = State::Closed;
+        self.observer.decision(record).await?;
+        self.state = State::Permitted;
+        self.sent = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Nothing to record: a public document, or a batch whose members are recorded one by one.
+    pub fn dismiss(&mut self) {
+        self.state = State::Closed;
+    }
+
     /// Policy does not permit.
     ///
     /// # Errors

@@ -47,6 +47,7 @@ pub async fn from_client(door: &Arc<Door>, raw: &RawHead<'_>, downstream: &mut d
         Err(reason) => return arrival.stopped(&reason.into()),
     };
     if let Some(document) = deliver::metadata(&snapshot, raw, path) {
+        arrival.dismiss();
         return document;
     }
     match request(door, snapshot, raw, path, downstream, &mut arrival).await {
@@ -87,7 +88,10 @@ async fn request(
                     let session = session_of(&context, raw, &accepted).map_err(plain)?;
                     pass(&context, accepted, session, downstream, arrival).await.map_err(plain)
                 }
-                Body::Batch(batch) => batch::pass_all(&context, raw, batch, downstream).await.map_err(plain),
+                Body::Batch(batch) => {
+                    arrival.dismiss();
+                    batch::pass_all(&context, raw, batch, downstream).await.map_err(plain)
+                }
             }
         }
         Verb::Get => sessions::open_stream(&context, raw, arrival).await.map_err(plain),

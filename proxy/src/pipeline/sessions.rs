@@ -23,6 +23,8 @@ use crate::model::{Fault, Rejection, rejection};
 /// Opens the stream of server messages. Without a session there is none: the modern era offers `POST` only.
 pub(super) async fn open_stream(context: &Context, raw: &RawHead<'_>, arrival: &mut Arrival) -> Result<Answer, Stop> {
     let session = session(context, raw)?;
+    let revision = session.state.revision.as_str();
+    arrival.settled("GET", revision, context).await.map_err(|fault| Stop::Broken(fault, None))?;
     let outgoing = outgoing(&session);
     let last_event_id = head::single(raw.headers, "last-event-id", rejection::Accept::MalformedHttp)?;
     let server = &context.route.server;
@@ -49,6 +51,8 @@ pub(super) async fn open_stream(context: &Context, raw: &RawHead<'_>, arrival: &
 /// Ends a session, here and at the upstream.
 pub(super) async fn end(context: &Context, raw: &RawHead<'_>, arrival: &mut Arrival) -> Result<Answer, Stop> {
     let session = session(context, raw)?;
+    let revision = session.state.revision.as_str();
+    arrival.settled("DELETE", revision, context).await.map_err(|fault| Stop::Broken(fault, None))?;
     let status = context
         .route
         .server

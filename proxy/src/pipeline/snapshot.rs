@@ -38,9 +38,9 @@ pub struct Base {
     /// Bounds of the upstream's messages.
     pub upstream_limits: Arc<Limits>,
     /// Who may call.
-    pub authenticator: Authenticator,
+    pub authenticator: Arc<Authenticator>,
     /// How often.
-    pub rate_limiter: RateLimiter,
+    pub rate_limiter: Arc<RateLimiter>,
     /// What is masked.
     pub masking: Masking,
 }

@@ -75,6 +75,9 @@ pub enum BuildError {
     /// A header name.
     #[error("upstream {0}: `{1}` is no header name")]
     Header(String, String),
+    /// A masking detector.
+    #[error("masking: there is no detector `{0}`")]
+    Detector(&'static str),
     /// A host or origin.
     #[error("accept: `{0}` is no host or origin")]
     Authority(String),
@@ -84,23 +87,41 @@ pub enum BuildError {
 /// with their connections and processes.
 pub(super) type Servers = BTreeMap<String, (UpstreamConfig, Arc<Server>)>;
 
+/// What a reload keeps where its settings did not change: connections, processes, keys, verified tokens, spent limits.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// The servers.
+    pub(super) servers: Servers,
+    authenticator: Option<(String, Arc<Authenticator>)>,
+    rate_limiter: Option<(String, Arc<RateLimiter>)>,
+}
+
 /// A complete state.
 pub(super) struct Built {
     /// For the pipeline.
     pub(super) snapshot: Snapshot,
-    /// The servers.
-    pub(super) servers: Servers,
+    /// For the next reload.
+    pub(super) kept: Kept,
     /// What there is to say about the policies.
     pub(super) findings: Vec<Finding>,
 }
 
-/// Builds everything anew but the servers whose settings did not change.
+/// Builds everything anew but the parts whose settings did not change.
 ///
 /// # Errors
 /// [`BuildError`].
-pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Servers) -> Result<Built, BuildError> {
-    let servers = servers(config, earlier)?;
-    let authenticator = authenticator(config)?;
+pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Kept) -> Result<Built, BuildError> {
+    let servers = servers(config, &earlier.servers)?;
+    let identity = format!("{:?} {:?}", config.authentication, config.local_principal);
+    let authenticator = match &earlier.authenticator {
+        Some((settings, authenticator)) if *settings == identity => Arc::clone(authenticator),
+        _ => Arc::new(authenticator(config)?),
+    };
+    let rates = format!("{:?}", config.rate_limits);
+    let rate_limiter = match &earlier.rate_limiter {
+        Some((settings, limiter)) if *settings == rates => Arc::clone(limiter),
+        _ => Arc::new(RateLimiter::new(&config.rate_limits)),
+    };
     let limits = Arc::new(limits(config));
     let routes = routes(config, bound, &servers, &authenticator)?;
     let metadata = metadata(&routes);
@@ -108,20 +129,26 @@ pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Servers) ->
     let revisions = config.accept.revisions.iter().filter_map(|name| Revision::parse(name.as_str())).collect();
     let mut request_limits = Limits::clone(&limits);
     request_limits.message_bytes_max = config.accept.body_bytes_max.bytes();
-    let masking = config.masking.detectors.iter().filter_map(|name| detectors::by_name(name.as_str())).collect();
+    let masking = config.masking.detectors.iter().map(|name| {
+        let name = name.as_str();
+        detectors::by_name(name).ok_or(BuildError::Detector(name))
+    });
+    let masking = masking.collect::<Result<Vec<_>, _>>()?;
     let base = Base {
         routes,
         metadata,
         heads,
         messages: MessageRules::new(request_limits, revisions),
         upstream_limits: limits,
-        authenticator,
-        rate_limiter: RateLimiter::new(&config.rate_limits),
+        authenticator: Arc::clone(&authenticator),
+        rate_limiter: Arc::clone(&rate_limiter),
         masking: Masking::new(masking),
     };
     let built = policies(config, &base.upstream_limits)?;
     let snapshot = Snapshot::new(Arc::new(base), built.pdp);
-    Ok(Built { snapshot, servers, findings: built.findings })
+    let kept =
+        Kept { servers, authenticator: Some((identity, authenticator)), rate_limiter: Some((rates, rate_limiter)) };
+    Ok(Built { snapshot, kept, findings: built.findings })
 }
 
 fn limits(config: &Config) -> Limits {

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use self::{
-    build::{Built, Servers, build},
+    build::{Built, Kept, Servers, build},
     drain::Active,
     http::{HttpApp, Times},
     listener::{CertificateHandle, ListenError, Listener},
@@ -84,7 +84,7 @@ pub enum ServeError {
 pub struct Running {
     door: Arc<Door>,
     config: Config,
-    servers: Servers,
+    kept: Kept,
     keepers: Vec<(String, JoinHandle<()>)>,
     bound: Vec<SocketAddr>,
     urls: Vec<String>,
@@ -173,7 +173,7 @@ impl Running {
         observing.start_export(&observer).map_err(ServeError::Export)?;
         let readiness = Arc::new(Readiness::default());
         let admin = admin(&config, &readiness, &observer)?;
-        let built = build(&config, &bound, &Servers::new())?;
+        let built = build(&config, &bound, &Kept::default())?;
         tell(&built);
         register_names(&observer, &config);
         observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&built.snapshot.hash) });
@@ -189,12 +189,12 @@ impl Running {
         for listener in listeners {
             listening.spawn(listener.run(Arc::clone(&app), stopping.clone()));
         }
-        let keepers = keepers(&door, &built.servers, &limits);
+        let keepers = keepers(&door, &built.kept.servers, &limits);
         readiness.set_started();
         Ok(Self {
             door,
             config,
-            servers: built.servers,
+            kept: built.kept,
             keepers,
             bound,
             urls,
@@ -246,7 +246,7 @@ impl Running {
     /// sessions, so their catalogues are none.
     fn tell_readiness(&self) {
         let snapshot = self.door.snapshot();
-        for (name, (_, server)) in &self.servers {
+        for (name, (_, server)) in &self.kept.servers {
             let known = snapshot.pdp.catalogue(name).is_some() || matches!(server.upstream(), Upstream::Child(_));
             self.readiness.set(&format!("catalogue/{name}"), item(known, "the upstream's tools are not known yet"));
         }
@@ -276,19 +276,19 @@ impl Running {
 
     fn rebuilt(&mut self, source: &Source) -> Result<(), ReloadError> {
         let config = Config::load(source)?;
-        let built = build(&config, &self.bound, &self.servers)?;
+        let built = build(&config, &self.bound, &self.kept)?;
         tell(&built);
         register_names(&self.door.observer, &config);
         let limits = Arc::clone(&built.snapshot.base.upstream_limits);
         let snapshot = built.snapshot.with_catalogues_of(&self.door.snapshot());
         self.door.observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&snapshot.hash) });
         self.door.install(snapshot);
-        self.servers = built.servers;
+        self.kept = built.kept;
         self.config = config;
         for (_, keeper) in self.keepers.drain(..) {
             keeper.abort();
         }
-        self.keepers = keepers(&self.door, &self.servers, &limits);
+        self.keepers = keepers(&self.door, &self.kept.servers, &limits);
         Ok(())
     }
 
@@ -307,7 +307,7 @@ impl Running {
         for (_, keeper) in self.keepers {
             keeper.abort();
         }
-        for (_, server) in self.servers.values() {
+        for (_, server) in self.kept.servers.values() {
             if let Upstream::Child(child) = server.upstream() {
                 child.stop_all().await;
             }
