@@ -5,7 +5,13 @@ use std::{fs, time::Duration};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{door::Setup, parts, process::run_command, rpc::Client, upstream::Server};
+use crate::support::{
+    door::Setup,
+    parts,
+    process::run_command,
+    rpc::{Client, meta},
+    upstream::{Server, reference_stdio},
+};
 
 const ALL: &str = "@id(\"all\") permit(principal, action, resource);";
 const NONE: &str = "@id(\"none\") forbid(principal, action, resource);";
@@ -144,4 +150,29 @@ async fn requests_beside_the_messages_leave_no_false_records() {
     assert_eq!(records.iter().filter(|record| record["method"] == "GET").count(), 1);
     let gone = client.call("echo", json!({ "message": "x" })).await;
     assert_eq!((gone.status, gone.code()), (404, "session.unknown"), "{}", gone.body);
+}
+
+#[tokio::test]
+async fn an_upstream_by_name_is_reached_at_whichever_of_its_addresses_answers() {
+    let server = Server::reference().await;
+    // `localhost` may be ::1 first; the server listens on 127.0.0.1 only.
+    let url = server.url.replace("127.0.0.1", "localhost");
+    let door = Setup::serve(&url).no_authentication().policies(ALL).start().await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    let answer = client.call("echo", json!({ "message": "x" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_wrapper_ends_on_sigterm_though_its_client_stays() {
+    let command = reference_stdio();
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let mut door = Setup::wrap().policies(ALL).command(&command).start_stdio();
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "echo", "arguments": { "message": "x" }, "_meta": meta() } });
+    let answer = door.request(&call).await;
+    assert!(answer.get("result").is_some(), "{answer}");
+    door.process.signal(Signal::TERM);
+    assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
 }

@@ -101,7 +101,10 @@ fn serve_until_signal(config: Config, source: &Source) -> Result<Outcome, Failur
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     crate::pipeline::observe::logs::init(&config.observe.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(crate::server::serve(source, config))?;
+    let served = runtime.block_on(crate::server::serve(source, config));
+    // A thread may still wait for standard input; everything that matters has been waited for.
+    runtime.shutdown_background();
+    served?;
     Ok(Outcome::Fine)
 }
 

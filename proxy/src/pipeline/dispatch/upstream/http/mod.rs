@@ -126,12 +126,11 @@ impl HttpUpstream {
         body: Option<&Bytes>,
         repeatable: bool,
     ) -> Result<Exchange, Fault> {
-        let peer = self.peers.get().await?;
+        let peers = self.peers.get().await?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let (mut session, reused) =
-                self.connector.get_http_session(&*peer).await.map_err(|_| Fault::UpstreamConnect)?;
+            let (mut session, reused, peer) = self.connect(&peers).await?;
             match self.send(&mut session, &head, body).await {
                 Ok(()) => {
                     return Ok(Exchange {
@@ -146,6 +145,17 @@ impl HttpUpstream {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    /// A connection to the first address that takes one: a name may have addresses where nobody listens.
+    async fn connect(&self, peers: &[Arc<HttpPeer>]) -> Result<(HttpSession, bool, Arc<HttpPeer>), Fault> {
+        for peer in peers {
+            match self.connector.get_http_session(&**peer).await {
+                Ok((session, reused)) => return Ok((session, reused, Arc::clone(peer))),
+                Err(error) => tracing::debug!(%error, "no connection to the upstream"),
+            }
+        }
+        Err(Fault::UpstreamConnect)
     }
 
     async fn send(

@@ -139,11 +139,14 @@ impl Address {
     }
 }
 
-/// The current peer of an address; names are resolved anew from time to time, off the request path where possible.
+/// The peers of an address, in the order in which they are tried.
+pub(super) type Resolved = Arc<[Arc<HttpPeer>]>;
+
+/// The current peers of an address; names are resolved anew from time to time, off the request path where possible.
 pub struct Peers {
     address: Address,
     template: HttpPeer,
-    current: ArcSwapOption<(Instant, Arc<HttpPeer>)>,
+    current: ArcSwapOption<(Instant, Resolved)>,
 }
 
 impl Peers {
@@ -186,21 +189,27 @@ impl Peers {
         Ok(Self { address, template, current: ArcSwapOption::empty() })
     }
 
-    pub(super) async fn get(&self) -> Result<Arc<HttpPeer>, Fault> {
+    pub(super) async fn get(&self) -> Result<Resolved, Fault> {
         if let Some(current) = &*self.current.load()
             && current.0.elapsed() < RESOLVED_FOR
         {
             return Ok(Arc::clone(&current.1));
         }
+        let peers: Resolved = match &self.address {
+            Address::Tcp { host, port, .. } => {
+                let found = tokio::net::lookup_host((&**host, *port)).await.map_err(|_| Fault::UpstreamConnect)?;
+                found.map(|address| Arc::new(self.at(address))).collect()
+            }
+            Address::Unix { .. } => Arc::new([Arc::new(self.template.clone())]),
+        };
+        self.current.store(Some(Arc::new((Instant::now(), Arc::clone(&peers)))));
+        Ok(peers)
+    }
+
+    fn at(&self, address: SocketAddr) -> HttpPeer {
         let mut peer = self.template.clone();
-        if let Address::Tcp { host, port, .. } = &self.address {
-            let mut addresses = tokio::net::lookup_host((&**host, *port)).await.map_err(|_| Fault::UpstreamConnect)?;
-            let address = addresses.next().ok_or(Fault::UpstreamConnect)?;
-            peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
-        }
-        let peer = Arc::new(peer);
-        self.current.store(Some(Arc::new((Instant::now(), Arc::clone(&peer)))));
-        Ok(peer)
+        peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
+        peer
     }
 }
 
