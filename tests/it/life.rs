@@ -176,3 +176,13 @@ async fn a_wrapper_ends_on_sigterm_though_its_client_stays() {
     door.process.signal(Signal::TERM);
     assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
 }
+
+#[tokio::test]
+async fn a_wrapper_refuses_to_audit_into_its_protocol() {
+    let mut command = tokio::process::Command::new(parts::binary("doorward"));
+    command.args(["wrap", "--policies", "bundle:permit-all", "--audit", "-", "--", "true"]);
+    let refused = run_command(&mut command, Duration::from_secs(10)).await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("standard output carries"), "{}", refused.stderr);
+    assert_eq!(refused.stdout, "");
+}

@@ -69,10 +69,13 @@ pub(super) fn authorization(check: &mut Check<'_>, settings: &mut Option<Authori
     }
 }
 
-pub(super) fn observe(check: &mut Check<'_>, settings: &mut ObserveSettings) {
+pub(super) fn observe(check: &mut Check<'_>, settings: &mut ObserveSettings, stdio: bool) {
     let Some(audit) = &mut settings.audit else {
         return;
     };
+    if stdio && audit.file == Path::new("-") {
+        check.problem("observe.audit.file", "standard output carries the protocol's messages here", "name a file");
+    }
     if audit.file != Path::new("-") {
         audit.file = check.base.join(&audit.file);
         let folder = audit.file.parent().unwrap_or(Path::new("/")).to_owned();

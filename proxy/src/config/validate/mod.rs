@@ -85,7 +85,7 @@ pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source)
     let routes = routes::routes(&mut check, std::mem::take(&mut settings.routes), &upstreams, &listen);
     authentication::check(&mut check, &mut settings.authentication, &routes, &listen, source);
     files::authorization(&mut check, &mut settings.authorization);
-    files::observe(&mut check, &mut settings.observe);
+    files::observe(&mut check, &mut settings.observe, stdio);
 
     if !check.problems.is_empty() {
         check.problems.sort_by_key(|problem| problem.place.map(|place| (place.line, place.column)));
