@@ -2,6 +2,7 @@
 
 mod bound;
 mod build;
+mod disclosure;
 mod question;
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};

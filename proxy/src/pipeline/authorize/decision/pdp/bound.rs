@@ -34,6 +34,13 @@ impl BoundPdp {
         let slice = self.pdp.slice(&self.principal, &target).map_err(|_| Authorization::PolicyError)?;
         Ok((target, slice))
     }
+
+    fn disclosed(&self, ask: &Ask<'_>, reason: Authorization) -> Authorization {
+        match self.upstream {
+            Some(upstream) => self.pdp.disclosed(upstream, ask, &self.principal, reason),
+            None => reason,
+        }
+    }
 }
 
 fn value_of<'a>(ask: &Ask<'a>) -> Option<Value<'a>> {
@@ -47,7 +54,7 @@ impl Decider for BoundPdp {
     fn decide(&self, ask: &Ask<'_>) -> Decision {
         let (target, slice) = match self.find(ask) {
             Ok(found) => found,
-            Err(reason) => return self.pdp.refusal(reason),
+            Err(reason) => return self.pdp.refusal(self.disclosed(ask, reason)),
         };
         if let Some(decision) = &slice.decided {
             return decision.clone();

@@ -89,6 +89,22 @@ fn tool_outside_the_catalogue_is_unknown_whatever_policy_says() {
 }
 
 #[test]
+fn caller_without_any_permit_cannot_tell_unknown_and_closed_tools_from_denied_ones() {
+    let pdp = pdp(r#"
+        permit (principal in Mcp::Group::"ops", action in Mcp::Action::"tools/call", resource);
+        forbid (principal, action in Mcp::Action::"tools/call", resource)
+        when { context.arguments.path like "/etc/*" };"#);
+    let refusal = |who: &Arc<crate::model::Principal>, tool| call(&pdp, who, tool, &json!({})).refusal;
+    let (ops, other) = (user("alice", &["ops"]), user("bob", &["sales"]));
+    // `ping` has no path to type that policy against: it is closed.
+    assert_eq!(refusal(&ops, "ping"), Some(Authorization::ToolClosed));
+    assert_eq!(refusal(&ops, "nope"), Some(Authorization::CatalogueUnknown));
+    for tool in ["ping", "nope"] {
+        assert_eq!(refusal(&other, tool), Some(Authorization::Denied), "{tool}");
+    }
+}
+
+#[test]
 fn policy_waits_for_its_tool() {
     let policy = r#"permit (principal, action == Mcp::Action::"tools/call/other/later", resource)
         when { context.arguments.n > 3 };"#;
