@@ -89,22 +89,44 @@ impl Splice {
         if array.kind() != Kind::Array {
             return Err(SpliceError::WrongKind);
         }
-        let mut elements = array.elements().peekable();
+        let elements = array.elements().map(|element| (element.span(), keep(element)));
+        self.keep_some(elements);
+        Ok(self)
+    }
+
+    /// Removes the members of `object` whose keys `remove` names, commas included; the others stay as they came.
+    ///
+    /// # Errors
+    /// [`SpliceError::WrongKind`] when `object` is none.
+    pub fn remove_members<'a>(
+        mut self,
+        object: Value<'a>,
+        mut remove: impl FnMut(Value<'a>) -> bool,
+    ) -> Result<Self, SpliceError> {
+        if object.kind() != Kind::Object {
+            return Err(SpliceError::WrongKind);
+        }
+        let members = object.entries().map(|(key, value)| (key.span().start..value.span().end, !remove(key)));
+        self.keep_some(members);
+        Ok(self)
+    }
+
+    /// Removes what is not kept of a list's parts, each with one comma beside it.
+    fn keep_some(&mut self, parts: impl Iterator<Item = (Range<usize>, bool)>) {
+        let mut parts = parts.peekable();
         let mut kept_before = false;
         let mut previous_end = 0;
-        while let Some(element) = elements.next() {
-            let span = element.span();
-            if keep(element) {
+        while let Some((span, keep)) = parts.next() {
+            if keep {
                 kept_before = true;
             } else if kept_before {
                 self.edits.push((previous_end..span.end, Vec::new()));
             } else {
-                let end = elements.peek().map_or(span.end, |next| next.span().start);
+                let end = parts.peek().map_or(span.end, |(next, _)| next.start);
                 self.edits.push((span.start..end, Vec::new()));
             }
             previous_end = span.end;
         }
-        Ok(self)
     }
 
     /// Whether there is nothing to do.

@@ -52,6 +52,26 @@ fn members_are_replaced_or_inserted() {
     assert_eq!(wrong.err(), Some(SpliceError::WrongKind));
 }
 
+#[test]
+fn members_are_removed_with_one_comma_each() {
+    let remove = |document: &str, keys: &[&str]| {
+        let json = json(document);
+        let splice = Splice::new(json.bytes());
+        text(splice.remove_members(json.root(), |key| keys.contains(&key.as_str().unwrap().as_ref())).unwrap())
+    };
+    let document = r#"{ "a" : 1 , "b":{"a":2}, "c" :3 }"#;
+    assert_eq!(remove(document, &["a"]), r#"{ "b":{"a":2}, "c" :3 }"#);
+    assert_eq!(remove(document, &["b"]), r#"{ "a" : 1, "c" :3 }"#);
+    assert_eq!(remove(document, &["c"]), r#"{ "a" : 1 , "b":{"a":2} }"#);
+    assert_eq!(remove(document, &["a", "b"]), r#"{ "c" :3 }"#);
+    assert_eq!(remove(document, &["b", "c"]), r#"{ "a" : 1 }"#);
+    assert_eq!(remove(document, &["a", "b", "c"]), "{  }");
+    assert_eq!(remove(r#"{"\u0061":1}"#, &["a"]), "{}");
+    let array = json("[]");
+    let wrong = Splice::new(array.bytes()).remove_members(array.root(), |_| true);
+    assert_eq!(wrong.err(), Some(SpliceError::WrongKind));
+}
+
 proptest! {
     #[test]
     fn retained_elements_are_those_kept_and_the_array_stays_valid(keep in proptest::collection::vec(any::<bool>(), 0..12), space in "[ \n]{0,2}") {

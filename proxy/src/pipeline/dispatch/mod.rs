@@ -1,13 +1,15 @@
 //! To the upstream and back: the message goes out once, with the upstream's own credential, and an answer comes in.
 //!
 //! In: a `Permitted` message. Out: a [`upstream::Reply`], still unscreened. Invariants: what is sent are the bytes that
-//! were decided on; the caller's token never travels; the upstream's era is known from its own answers, never guessed
-//! from a client's message. To add a kind of upstream, see [`upstream`].
+//! were decided on, but for the trace context in `_meta`, which no decision reads; the caller's token never travels; the
+//! upstream's era is known from its own answers, never guessed from a client's message. To add a kind of upstream, see
+//! [`upstream`].
 
 pub mod credential;
 pub mod keeper;
 mod own;
 pub mod settings;
+mod trace;
 pub mod upstream;
 
 use std::sync::{
@@ -165,11 +167,11 @@ pub async fn forward(
         None => accepted.mirrored.clone(),
     };
     let outgoing = Outgoing {
-        body: accepted.message.bytes().clone(),
+        body: trace::body(&accepted.message, trace.as_ref()).map_err(|_| Fault::Internal)?,
         revision: accepted.revision,
         mirrored,
         session: session.and_then(|session| session.state.upstream_session.clone()),
-        trace: trace_headers(trace),
+        trace: trace::headers(trace.as_ref()),
         repeatable: accepted.message.method().is_some_and(is_repeatable),
         owner: permitted.admitted().owner(),
     };
@@ -193,20 +195,4 @@ fn is_repeatable(method: &Method) -> bool {
                 | Method::CompletionComplete
                 | Method::TasksGet
         )
-}
-
-/// The trace context as header lines. The client's own were dropped with its other headers.
-fn trace_headers(trace: Option<traces::Outgoing>) -> Vec<(HeaderName, HeaderValue)> {
-    let Some(trace) = trace else {
-        return Vec::new();
-    };
-    let lines = [
-        ("traceparent", trace.traceparent),
-        ("tracestate", trace.tracestate.map(String::from)),
-        ("baggage", trace.baggage.map(String::from)),
-    ];
-    lines
-        .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value?).ok()?)))
-        .collect()
 }
