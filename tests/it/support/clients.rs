@@ -1,4 +1,4 @@
-//! Real MCP clients as processes: the official Python SDK, FastMCP, the npm inspector.
+//! Real MCP clients as processes: the official Python and Rust SDKs, FastMCP, the npm inspector.
 
 use std::{process::Stdio, time::Duration};
 
@@ -54,9 +54,19 @@ pub(crate) async fn fastmcp(target: &Target<'_>, mode: Mode, steps: Value) -> Se
     python("python/fastmcp_client.py", target, mode, steps).await
 }
 
+/// The official Rust SDK's client. [`Mode::Auto`] speaks the modern era and nothing else.
+pub(crate) async fn rust_sdk(target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
+    driven("rmcp-client", Command::new(env!("CARGO_BIN_EXE_rmcp-client")), target, mode, steps).await
+}
+
 async fn python(script: &str, target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
     let mut command = Command::new(parts::python());
-    command.arg(parts::script(script)).args(["--mode", if mode == Mode::Auto { "auto" } else { "legacy" }]);
+    command.arg(parts::script(script));
+    driven(script, command, target, mode, steps).await
+}
+
+async fn driven(name: &str, mut command: Command, target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
+    command.args(["--mode", if mode == Mode::Auto { "auto" } else { "legacy" }]);
     match target {
         Target::Http { url, token } => {
             command.args(["--url", url]);
@@ -76,7 +86,7 @@ async fn python(script: &str, target: &Target<'_>, mode: Mode, steps: Value) -> 
     let output = tokio::time::timeout(TIMEOUT, child.wait_with_output()).await.expect("the client ends").unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     let seen: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{script}: {error}\n{stderr}"));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{name}: {error}\n{stderr}"));
     Seen {
         protocol: seen["protocol"].as_str().unwrap_or_default().to_owned(),
         steps: seen["steps"].as_array().cloned().unwrap_or_default(),

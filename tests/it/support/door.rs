@@ -174,6 +174,25 @@ impl Door {
         rest.split('/').next().unwrap_or_default().to_owned()
     }
 
+    /// The endpoints of the first `count` ready lines, one for each listener and route.
+    pub(crate) async fn urls(&self, count: usize) -> Vec<String> {
+        let (mut urls, mut from) = (vec![], 0);
+        while urls.len() < count {
+            let line = self.process.stdout.wait_line(from, Duration::from_secs(5), |_| true).await;
+            let (line, next) = line.unwrap_or_else(|| panic!("ready lines: {urls:?}"));
+            from = next;
+            urls.extend(line.strip_prefix("listening on ").map(str::to_owned));
+        }
+        urls
+    }
+
+    /// The endpoint whose ready line begins with this scheme.
+    pub(crate) async fn url_with(&self, scheme: &str) -> String {
+        let begin = format!("listening on {scheme}");
+        let line = self.process.stdout.wait_line(0, Duration::from_secs(5), |line| line.starts_with(&begin)).await;
+        line.expect("a ready line").0.trim_start_matches("listening on ").to_owned()
+    }
+
     /// The admin listener's address.
     pub(crate) fn admin(&self) -> &str {
         self.setup.admin.as_deref().expect("started with admin()")

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::Instant,
 };
@@ -114,14 +114,23 @@ impl Default for Patience {
 pub(crate) async fn exchange(address: &str, pieces: &[Piece], patience: Patience) -> Exchange {
     let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
     stream.set_nodelay(true).unwrap();
-    let (mut reader, mut writer) = stream.into_split();
+    exchange_on(stream, pieces, patience).await
+}
+
+/// The same on a connection that stands, whatever it is.
+pub(crate) async fn exchange_on(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    pieces: &[Piece],
+    patience: Patience,
+) -> Exchange {
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let pieces = pieces.to_vec();
     let begin = Instant::now();
     let sending = tokio::spawn(async move {
         for piece in pieces {
             tokio::time::sleep(Duration::from_millis(piece.pause_ms)).await;
             // The peer may rightly refuse and close before it has read everything.
-            if writer.write_all(&piece.bytes).await.is_err() {
+            if writer.write_all(&piece.bytes).await.is_err() || writer.flush().await.is_err() {
                 break;
             }
         }

@@ -27,6 +27,41 @@ pub(crate) fn mirrored_name<'a>(method: &str, params: &'a Value) -> Option<&'a s
     params.get(key)?.as_str()
 }
 
+/// A message as it is posted: its headers and its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl Message {
+    /// A modern request with id 1.
+    pub(crate) fn modern(method: &str, mut params: Value) -> Self {
+        if params.get("_meta").is_none() {
+            params["_meta"] = meta();
+        }
+        let mut headers = post_headers();
+        headers.push(("mcp-protocol-version", MODERN.to_owned()));
+        headers.push(("mcp-method", method.to_owned()));
+        headers.extend(mirrored_name(method, &params).map(|name| ("mcp-name", name.to_owned())));
+        Self { headers, body: json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string() }
+    }
+
+    /// A modern call of a tool.
+    pub(crate) fn call(tool: &str, arguments: Value) -> Self {
+        Self::modern("tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+fn post_headers() -> Vec<(&'static str, String)> {
+    vec![("content-type", "application/json".to_owned()), ("accept", "application/json, text/event-stream".to_owned())]
+}
+
 /// An answer to one message.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -40,6 +75,23 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads the messages out of a whole answer.
+    pub(crate) fn read(status: u16, headers: http::HeaderMap, body: String) -> Self {
+        let sse = headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+        let messages: Vec<Value> = if sse {
+            let raw = super::raw::Response {
+                headers: super::raw::Lines(vec![("content-type".to_owned(), b"text/event-stream".to_vec())]),
+                body: body.clone().into_bytes(),
+                ..Default::default()
+            };
+            raw.events()
+        } else {
+            serde_json::from_str(&body).into_iter().collect()
+        };
+        let message = messages.last().cloned().unwrap_or(Value::Null);
+        Self { status, headers, body, message, messages }
+    }
+
     /// `result`, or a panic that shows the answer.
     pub(crate) fn result(&self) -> &Value {
         self.message.get("result").unwrap_or_else(|| panic!("no result in {} {}", self.status, self.body))
@@ -74,6 +126,7 @@ pub(crate) struct Client {
     /// The legacy session; `None` speaks the modern era.
     pub(crate) session: Option<String>,
     legacy: bool,
+    revision: &'static str,
 }
 
 impl Client {
@@ -87,23 +140,32 @@ impl Client {
             token: token.map(str::to_owned),
             session: None,
             legacy: false,
+            revision: LEGACY,
         }
     }
 
     /// A legacy client, initialized.
     pub(crate) async fn legacy(url: &str, token: Option<&str>) -> Self {
-        let mut client = Self { legacy: true, ..Self::modern(url, token) };
-        let answer = client
-            .request(
-                "initialize",
-                json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": { "name": "doorward-tests", "version": "1" } }),
-            )
-            .await;
-        answer.result();
-        client.session = answer.headers.get("mcp-session-id").map(|value| value.to_str().unwrap().to_owned());
-        let accepted = client.notify("notifications/initialized", json!({})).await;
+        let client = Self { legacy: true, ..Self::modern(url, token) };
+        client.initialized(LEGACY, json!({})).await
+    }
+
+    /// A legacy client of this revision that declares these capabilities. Its other requests name no revision, where it
+    /// is not [`LEGACY`].
+    pub(crate) async fn legacy_with(url: &str, revision: &'static str, capabilities: Value) -> Self {
+        let client = Self { legacy: true, revision, ..Self::modern(url, None) };
+        client.initialized(revision, capabilities).await
+    }
+
+    async fn initialized(mut self, revision: &str, capabilities: Value) -> Self {
+        let info = json!({ "name": "doorward-tests", "version": "1" });
+        let params = json!({ "protocolVersion": revision, "capabilities": capabilities, "clientInfo": info });
+        let answer = self.request("initialize", params).await;
+        assert_eq!(answer.result()["protocolVersion"], revision);
+        self.session = answer.headers.get("mcp-session-id").map(|value| value.to_str().unwrap().to_owned());
+        let accepted = self.notify("notifications/initialized", json!({})).await;
         assert_eq!(accepted.status, 202, "{}", accepted.body);
-        client
+        self
     }
 
     /// A legacy client within a session that exists.
@@ -139,7 +201,7 @@ impl Client {
             if let Some(name) = mirrored_name(method, &message["params"]) {
                 request = request.header("mcp-name", name);
             }
-        } else if method != "initialize" {
+        } else if method != "initialize" && self.revision == LEGACY {
             request = request.header("mcp-protocol-version", LEGACY);
         }
         Self::answer(request.header("accept", "application/json, text/event-stream").body(message.to_string())).await
@@ -161,19 +223,6 @@ impl Client {
     pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = response.text().await.unwrap();
-        let sse = headers.get("content-type").is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
-        let messages: Vec<Value> = if sse {
-            let raw = super::raw::Response {
-                headers: super::raw::Lines(vec![("content-type".to_owned(), b"text/event-stream".to_vec())]),
-                body: body.clone().into_bytes(),
-                ..Default::default()
-            };
-            raw.events()
-        } else {
-            serde_json::from_str(&body).into_iter().collect()
-        };
-        let message = messages.last().cloned().unwrap_or(Value::Null);
-        Answer { status, headers, body, message, messages }
+        Answer::read(status, headers, response.text().await.unwrap())
     }
 }

@@ -1,13 +1,15 @@
 //! MCP servers behind the door: the real ones, and the scripted one that records every byte.
 
 mod answers;
+mod front;
 mod scripted;
 
 use std::time::Duration;
 
 use tokio::process::Command;
 
-pub(crate) use scripted::{Era, Reply, Scripted, Step};
+pub(crate) use front::Front;
+pub(crate) use scripted::{Era, Recorded, Reply, Scripted, Step, response};
 
 use super::{
     parts,

@@ -1,7 +1,7 @@
 //! A plain TCP server that records every byte it receives and answers by a script, or as a small correct MCP server.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -99,6 +99,7 @@ struct Inner {
     overrides: Mutex<HashMap<String, Value>>,
     connections: AtomicUsize,
     open: AtomicUsize,
+    ended: Mutex<HashSet<usize>>,
     sessions: AtomicUsize,
 }
 
@@ -124,6 +125,10 @@ impl Scripted {
             }
         });
         Self { url: format!("http://{address}/mcp"), address, inner }
+    }
+
+    pub(crate) fn era(&self) -> Era {
+        self.inner.era
     }
 
     /// Puts replies in front of the default behaviour; each is used up after its `times`.
@@ -166,6 +171,30 @@ impl Scripted {
     pub(crate) fn open(&self) -> usize {
         self.inner.open.load(Ordering::SeqCst)
     }
+
+    /// Waits until the requests so far satisfy `wanted`.
+    pub(crate) async fn wait(&self, wanted: impl Fn(&[Recorded]) -> bool) -> Vec<Recorded> {
+        for _ in 0..400 {
+            let requests = self.requests();
+            if wanted(&requests) {
+                return requests;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the upstream saw {:?}", self.requests().iter().map(Recorded::method).collect::<Vec<_>>());
+    }
+
+    /// Waits until the connection that carried a request has ended; `false` if it stays.
+    pub(crate) async fn ends(&self, connection: usize, patience: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
+        while tokio::time::Instant::now() < deadline {
+            if self.inner.ended.lock().unwrap().contains(&connection) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
 }
 
 impl Inner {
@@ -181,6 +210,7 @@ impl Inner {
             }
         }
         self.open.fetch_sub(1, Ordering::SeqCst);
+        self.ended.lock().unwrap().insert(connection);
     }
 
     /// Reads the next request; `None` at the end of the connection.
@@ -233,7 +263,12 @@ impl Inner {
                         return false;
                     }
                 }
-                Step::Pause(duration) => tokio::time::sleep(duration).await,
+                Step::Pause(duration) => {
+                    let gone = ended(stream);
+                    if tokio::time::timeout(duration, gone).await.is_ok() {
+                        return false;
+                    }
+                }
                 Step::Close => {
                     let _ = stream.shutdown().await;
                     return false;
@@ -263,7 +298,8 @@ impl Inner {
         if request.start.starts_with("DELETE ") {
             return vec![Step::Send(response(if self.era == Era::Legacy { 200 } else { 405 }, &[], b""))];
         }
-        if message.get("id").is_none() {
+        // A notification, or a client's answer to a request of the server's.
+        if message.get("id").is_none() || message.get("method").is_none() {
             return vec![Step::Send(response(202, &[], b""))];
         }
         let overridden = self.overrides.lock().unwrap().get(&method).cloned();
@@ -284,6 +320,14 @@ impl Inner {
             }
         };
         vec![Step::Send(response(status, extra, body.to_string().as_bytes()))]
+    }
+}
+
+/// Resolves when the client has ended the connection.
+async fn ended(stream: &TcpStream) {
+    let mut byte = [0; 1];
+    while stream.peek(&mut byte).await.is_ok_and(|count| count > 0) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
