@@ -116,7 +116,8 @@ impl Context {
         let server = &self.route.server;
         let message = &admitted.accepted().message;
         let known = self.snapshot.pdp.catalogue(server.name());
-        if message.method() != Some(&Method::ToolsCall) {
+        // A call is decided by it, and a list by what could be called of it.
+        if !matches!(message.method(), Some(Method::ToolsCall | Method::ToolsList)) {
             return self.clone();
         }
         if let Some(catalogue) = known {
