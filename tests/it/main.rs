@@ -21,3 +21,4 @@ mod layout;
 mod life;
 mod parts;
 mod real_clients;
+mod telemetry;

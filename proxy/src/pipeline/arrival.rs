@@ -122,7 +122,8 @@ impl Arrival {
 
     /// Finds the message's place in its trace, from its `_meta` and the HTTP head.
     pub fn trace(&mut self, message: &Message) {
-        let meta = message.meta();
+        // The `_meta` of a request; a client's answer carries none for us.
+        let meta = message.params().and_then(|_| message.meta());
         let text = |name| meta.and_then(|meta| meta.get(name)).and_then(|value| value.as_str());
         let (traceparent, tracestate, baggage) = (text("traceparent"), text("tracestate"), text("baggage"));
         let meta = Carrier {
@@ -216,7 +217,9 @@ impl Arrival {
             code: Some(rejection.public().code),
             snapshot: Arc::clone(&context.snapshot.hash),
         };
-        self.measure(Some(ErrorType::code(rejection.public().code)));
+        let public = rejection.public();
+        self.measure(Some(ErrorType::code(public.code)));
+        self.span(public.status, Some(public.code), None, None);
         self.observer.decision(record).await
     }
 
@@ -237,6 +240,7 @@ impl Arrival {
             State::Open => {
                 self.state = State::Closed;
                 self.measure(Some(ErrorType::code(code)));
+                self.span(answer.status, Some(code), fault, None);
                 self.observer.refused(RefusalRecord {
                     id: self.id,
                     circumstances: self.circumstances.clone(),
