@@ -3,7 +3,10 @@
 use std::{
     fs, io,
     net::SocketAddr,
-    os::{fd::AsRawFd, unix::fs::FileTypeExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileTypeExt, MetadataExt},
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -59,7 +62,33 @@ pub enum ListenError {
 
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
+    Unix(UnixListener, SocketFile),
+}
+
+/// The file of a unix socket, removed with its listener unless another process has put its own there meanwhile.
+struct SocketFile {
+    path: PathBuf,
+    made: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), made: identity(path) }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.made.is_some() && identity(&self.path) == self.made {
+            // Gone already is as good.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode of a file.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// A bound listener.
@@ -80,7 +109,8 @@ impl Listener {
             ListenAddress::Tcp(address) => Socket::Tcp(bind_tcp(*address).map_err(failed)?),
             ListenAddress::Unix(path) => {
                 remove_stale(path)?;
-                Socket::Unix(UnixListener::bind(path).map_err(failed)?, path.clone())
+                let listener = UnixListener::bind(path).map_err(failed)?;
+                Socket::Unix(listener, SocketFile::new(path))
             }
         };
         let tls = match &settings.tls {
@@ -103,7 +133,7 @@ impl Listener {
         match (&self.socket, self.address()) {
             (Socket::Tcp(_), Some(address)) if self.tls.is_some() => format!("https://{address}"),
             (Socket::Tcp(_), Some(address)) => format!("http://{address}"),
-            (Socket::Unix(_, path), _) => format!("unix:{}", path.display()),
+            (Socket::Unix(_, file), _) => format!("unix:{}", file.path.display()),
             (Socket::Tcp(_), None) => String::new(),
         }
     }
@@ -142,10 +172,6 @@ impl Listener {
                 };
                 app.connection(stream, &mut shutdown).await;
             });
-        }
-        if let Socket::Unix(_, path) = &self.socket {
-            // Gone already is as good.
-            let _ = fs::remove_file(path);
         }
         drop(self.socket);
         while connections.join_next().await.is_some() {}
