@@ -22,3 +22,4 @@ mod life;
 mod parts;
 mod real_clients;
 mod telemetry;
+mod transports;

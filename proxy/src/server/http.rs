@@ -73,12 +73,14 @@ impl HttpApp {
         Self { door, times, active, options }
     }
 
-    /// Drives one connection to its end.
-    pub async fn connection(self: &Arc<Self>, mut stream: Stream, shutdown: &mut ShutdownWatch) {
+    /// Drives one connection to its end. `http2`: whether the listener offers it.
+    pub async fn connection(self: &Arc<Self>, mut stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
         let tls_http2 = stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2);
         match self.first_bytes(&mut stream, shutdown).await {
             First::Nothing => return,
-            First::Http2 => return self.http2(stream, shutdown).await,
+            First::Http2 if http2 => return self.http2(stream, shutdown).await,
+            // The preface of HTTP/2 is a malformed request here.
+            First::Http2 => {}
             First::Http1 if tls_http2 => return self.http2(stream, shutdown).await,
             First::Http1 => {}
         }

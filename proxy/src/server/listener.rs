@@ -165,12 +165,13 @@ impl Listener {
                 continue;
             };
             let (app, tls, mut shutdown) = (Arc::clone(&app), self.tls.clone(), shutdown.clone());
+            let http2 = self.settings.http2;
             connections.spawn(async move {
                 let _permit = permit;
                 let Some(stream) = secured(stream, tls.as_deref()).await else {
                     return;
                 };
-                app.connection(stream, &mut shutdown).await;
+                app.connection(stream, http2, &mut shutdown).await;
             });
         }
         drop(self.socket);

@@ -1,0 +1,176 @@
+//! HTTP/2 towards clients: what only that version can do wrong.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::{door_to, event, once, pause_ms, ready, stream_head};
+use crate::support::{
+    door::Door,
+    rpc::{Client, Message, meta},
+    upstream::{Era, Scripted},
+    wire::{Carrier, Http2},
+};
+
+async fn start() -> (Scripted, Door) {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = door_to(&format!("url: {}", upstream.url)).await;
+    ready(&Client::modern(&door.url, None)).await;
+    (upstream, door)
+}
+
+#[tokio::test]
+async fn an_authority_other_than_the_host_header_is_refused() {
+    let (upstream, door) = start().await;
+    let http2 = Http2::connect(&Carrier::Tcp(door.address())).await;
+    let before = upstream.calls().len();
+    let message = || Message::modern("prompts/get", json!({ "name": "greet" }));
+    for (authority, host, status, code) in [
+        ("localhost", Some("evil.example"), 400, "accept.host_invalid"),
+        ("evil.example", Some("localhost"), 400, "accept.host_invalid"),
+        ("evil.example", None, 403, "accept.host_forbidden"),
+        ("evil.example", Some("evil.example"), 403, "accept.host_forbidden"),
+        ("localhost", Some("localhost"), 200, ""),
+    ] {
+        let message = host.iter().fold(message(), |message, host| message.with("host", host));
+        let answer = http2.begin(authority, &message).await.answer().await.unwrap();
+        // Two authorities that differ are refused by the codec already, which says nothing more.
+        let told = [code, ""].contains(&answer.code());
+        assert!(answer.status == status && told, "{authority} {host:?}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(upstream.calls().len() - before, 1, "only the last one went on");
+}
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A header field, literal and never indexed (RFC 7541 §6.2.3).
+fn field(name: &str, value: &str) -> Vec<u8> {
+    let length = |text: &str| {
+        assert!(text.len() < 127, "one byte of length");
+        u8::try_from(text.len()).unwrap()
+    };
+    [&[0x10, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
+}
+
+/// Sends a message in hand-made frames, which no client library would send, and gives the first frame on its stream.
+async fn frames(door: &Door, message: &Message, extra: &[(&str, &str)]) -> (u8, Vec<u8>) {
+    let mut block = vec![];
+    let pseudo = [(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", "/mcp")];
+    let own = message.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in pseudo.into_iter().chain(own).chain(extra.iter().copied()) {
+        block.extend(field(name, value));
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(4, 0, 0, &[]));
+    bytes.extend(frame(1, 4, 1, &block));
+    bytes.extend(frame(0, 1, 1, message.body.as_bytes()));
+    let mut stream = tokio::net::TcpStream::connect(door.address()).await.unwrap();
+    stream.write_all(&bytes).await.unwrap();
+    let read = async {
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).await.is_err() {
+                return (7, vec![]);
+            }
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            let mut payload = vec![0; length];
+            stream.read_exact(&mut payload).await.unwrap();
+            let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            if id == 1 || head[3] == 7 {
+                return (head[3], payload);
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer on the stream")
+}
+
+#[tokio::test]
+async fn header_fields_of_a_connection_are_refused_in_http2() {
+    let (upstream, door) = start().await;
+    let before = upstream.calls().len();
+    let message = Message::modern("prompts/get", json!({ "name": "greet" }));
+    for (name, value) in [
+        ("te", "gzip"),
+        ("te", "trailers, deflate"),
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("keep-alive", "timeout=5"),
+        ("proxy-connection", "keep-alive"),
+        ("X-Upper", "1"),
+    ] {
+        let (kind, payload) = frames(&door, &message, &[(name, value)]).await;
+        // RST_STREAM or GOAWAY, or the end of the connection, which `frames` tells as the latter; or an answer of 400.
+        let refused = kind == 3 || kind == 7 || (kind == 1 && payload.contains(&0x8c));
+        assert!(refused, "{name}: {value}: frame {kind} {payload:?}");
+    }
+    assert_eq!(upstream.calls().len(), before);
+    // The same frames without the bad one are fine, with the only coding that TE may name.
+    let (kind, payload) = frames(&door, &message, &[("te", "trailers")]).await;
+    assert_eq!((kind, payload.first()), (1, Some(&0x88)), ":status 200 {payload:?}");
+    let calls = upstream.calls();
+    assert_eq!(calls.len(), before + 1);
+    assert_eq!(calls.last().unwrap().headers.get("te"), None, "it is about this connection only");
+}
+
+#[tokio::test]
+async fn a_cancelled_stream_cancels_the_call_upstream() {
+    let (upstream, door) = start().await;
+    let http2 = Http2::connect(&Carrier::Tcp(door.address())).await;
+    let call = Message::call("echo", json!({ "message": "hi" }));
+    // Before the answer has begun.
+    upstream.script([once("tools/call", vec![pause_ms(60_000)])]);
+    let mut stream = http2.begin("localhost", &call).await;
+    let connection = called(&upstream, 2).await;
+    stream.sending.send_reset(h2::Reason::CANCEL);
+    assert!(upstream.ends(connection, Duration::from_secs(5)).await, "the call goes on");
+
+    // Within a stream of events.
+    let mut asked = meta();
+    asked["progressToken"] = json!("p");
+    let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress",
+        "params": { "progressToken": "p", "progress": 1 } });
+    upstream.script([once("tools/call", vec![stream_head(), event(&progress), pause_ms(60_000)])]);
+    let call = Message::modern("tools/call", json!({ "name": "echo", "arguments": {}, "_meta": asked }));
+    let stream = http2.begin("localhost", &call).await;
+    let connection = called(&upstream, 3).await;
+    let mut body = stream.response.await.unwrap().into_body();
+    let first = body.data().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains("notifications/progress"), "events come as they are sent");
+    drop((body, stream.sending));
+    assert!(upstream.ends(connection, Duration::from_secs(5)).await, "the stream goes on");
+
+    // The connection itself stays.
+    let answer = http2.send(&Message::call("echo", json!({ "message": "still here" }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    door.wait_audit(|records| records.iter().filter(|record| record["code"] == "downstream.closed").count() == 2).await;
+}
+
+/// The connection on which the n-th call came.
+async fn called(upstream: &Scripted, count: usize) -> usize {
+    let enough = |requests: &[crate::support::upstream::Recorded]| {
+        requests.iter().filter(|request| request.method() == "tools/call").count() == count
+    };
+    upstream.wait(enough).await.iter().rfind(|request| request.method() == "tools/call").unwrap().connection
+}
+
+#[tokio::test]
+async fn many_streams_at_once_get_their_own_answers() {
+    let (_upstream, door) = start().await;
+    let http2 = Http2::connect(&Carrier::Tcp(door.address())).await;
+    let mut streams = vec![];
+    for number in 0..60 {
+        let call = Message::call("echo", json!({ "message": format!("number-{number}-") }));
+        streams.push((number, http2.begin("localhost", &call).await));
+    }
+    for (number, stream) in streams {
+        let answer = stream.answer().await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(answer.body.contains(&format!("number-{number}-")), "{number}: {}", answer.body);
+    }
+}
