@@ -83,9 +83,17 @@ pub enum BuildError {
     Authority(String),
 }
 
-/// The servers of a state, by name, with the settings they were made from, so that a reload keeps the unchanged ones
-/// with their connections and processes.
-pub(super) type Servers = BTreeMap<String, (UpstreamConfig, Arc<Server>)>;
+/// The servers of a state, by name, so that a reload keeps the unchanged ones with their connections and processes.
+pub(super) type Servers = BTreeMap<String, Made>;
+
+/// A server with what it was made from.
+pub(super) struct Made {
+    settings: UpstreamConfig,
+    /// The certificates and keys that the settings name: renewed ones lie under the same names.
+    files: Vec<Option<Vec<u8>>>,
+    /// The server.
+    pub(super) server: Arc<Server>,
+}
 
 /// What a reload keeps where its settings did not change: connections, processes, keys, verified tokens, spent limits.
 #[derive(Default)]
@@ -207,7 +215,7 @@ fn routes(
     let issuers: Vec<&str> = authenticator.issuers().map(|(name, _)| name).collect();
     let mut routes = HashMap::new();
     for (path, route) in &config.routes {
-        let Some((_, server)) = servers.get(&route.upstream) else {
+        let Some(Made { server, .. }) = servers.get(&route.upstream) else {
             continue;
         };
         let uri = resource_uri(route, path, bound, config);
@@ -276,14 +284,25 @@ fn head_rules(
 fn servers(config: &Config, earlier: &Servers) -> Result<Servers, BuildError> {
     let mut servers = Servers::new();
     for (name, upstream) in &config.upstreams {
-        let kept = earlier.get(name).filter(|(settings, _)| settings == upstream).map(|(_, server)| Arc::clone(server));
+        let files = tls_files(upstream);
+        let kept = earlier.get(name).filter(|made| made.settings == *upstream && made.files == files);
         let server = match kept {
-            Some(server) => server,
+            Some(made) => Arc::clone(&made.server),
             None => Arc::new(server(config, upstream)?),
         };
-        servers.insert(name.clone(), (upstream.clone(), server));
+        servers.insert(name.clone(), Made { settings: upstream.clone(), files, server });
     }
     Ok(servers)
+}
+
+/// Digests of the certificates and keys of an upstream.
+fn tls_files(upstream: &UpstreamConfig) -> Vec<Option<Vec<u8>>> {
+    let tls = &upstream.settings.tls;
+    let digest = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).ok().map(zeroize::Zeroizing::new)?;
+        Some(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref().to_vec())
+    };
+    [&tls.ca, &tls.certificate, &tls.key].into_iter().flatten().map(digest).collect()
 }
 
 fn server(config: &Config, upstream: &UpstreamConfig) -> Result<Server, BuildError> {

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use self::{
-    build::{Built, Kept, Servers, build},
+    build::{Built, Kept, Made, Servers, build},
     drain::Active,
     http::{HttpApp, Times},
     listener::{CertificateHandle, ListenError, Listener},
@@ -246,7 +246,7 @@ impl Running {
     /// sessions, so their catalogues are none.
     fn tell_readiness(&self) {
         let snapshot = self.door.snapshot();
-        for (name, (_, server)) in &self.kept.servers {
+        for (name, Made { server, .. }) in &self.kept.servers {
             let known = snapshot.pdp.catalogue(name).is_some() || matches!(server.upstream(), Upstream::Child(_));
             self.readiness.set(&format!("catalogue/{name}"), item(known, "the upstream's tools are not known yet"));
         }
@@ -307,7 +307,7 @@ impl Running {
         for (_, keeper) in self.keepers {
             keeper.abort();
         }
-        for (_, server) in self.kept.servers.values() {
+        for Made { server, .. } in self.kept.servers.values() {
             if let Upstream::Child(child) = server.upstream() {
                 child.stop_all().await;
             }
@@ -341,7 +341,7 @@ impl ReloadError {
 fn keepers(door: &Arc<Door>, servers: &Servers, limits: &Arc<Limits>) -> Vec<(String, JoinHandle<()>)> {
     servers
         .iter()
-        .map(|(name, (_, server))| {
+        .map(|(name, Made { server, .. })| {
             let keeper = keeper::keep(Arc::clone(door), Arc::clone(server), Arc::clone(limits));
             (name.clone(), tokio::spawn(keeper))
         })

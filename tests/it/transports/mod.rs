@@ -2,6 +2,7 @@
 
 mod downstream;
 mod http2;
+mod upstream;
 
 use std::time::Duration;
 

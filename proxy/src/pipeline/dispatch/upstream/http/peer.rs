@@ -15,7 +15,7 @@ use pingora::{
     upstreams::peer::HttpPeer,
     utils::tls::{CertKey, WrappedX509, parse_x509},
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 
 use super::Deadlines;
 use crate::model::Fault;
@@ -158,9 +158,11 @@ impl Peers {
     ) -> Result<Self, PeerError> {
         let mut template = match &address {
             Address::Tcp { host, tls: true, .. } => {
-                let name = tls.and_then(|files| files.server_name.as_deref()).unwrap_or(host);
-                // An empty name would switch verification off, and an address is no name.
-                if name.is_empty() || name.parse::<std::net::IpAddr>().is_ok() {
+                let given = tls.and_then(|files| files.server_name.as_deref());
+                let name = given.unwrap_or(host);
+                // An empty name would switch verification off; an address counts where it was meant to be verified.
+                let meant = given.is_some() || name.parse::<std::net::IpAddr>().is_err();
+                if name.is_empty() || !meant || ServerName::try_from(name).is_err() {
                     return Err(PeerError::NoServerName);
                 }
                 HttpPeer::new(SocketAddr::from(([127, 0, 0, 1], 0)), true, name.to_owned())
