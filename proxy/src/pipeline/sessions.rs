@@ -82,6 +82,7 @@ fn outgoing(session: &super::admit::admission::ActiveSession) -> Outgoing {
         session: session.state.upstream_session.clone(),
         trace: Vec::new(),
         repeatable: true,
+        lasting: true,
         owner: Owner::Session(session.state.key),
     }
 }

@@ -235,6 +235,7 @@ async fn listen(context: Context, session: ActiveSession, to_client: mpsc::Sende
         session: None,
         trace: Vec::new(),
         repeatable: true,
+        lasting: true,
         owner: Owner::Connection(context.connection.unwrap_or_default()),
     };
     let reply = context.route.server.open_stream(&outgoing, None, &context.caller.principal).await;

@@ -3,6 +3,7 @@
 mod downstream;
 mod http2;
 mod upstream;
+mod upstream_faults;
 
 use std::time::Duration;
 

@@ -173,6 +173,7 @@ pub async fn forward(
         session: session.and_then(|session| session.state.upstream_session.clone()),
         trace: trace::headers(trace.as_ref()),
         repeatable: accepted.message.method().is_some_and(is_repeatable),
+        lasting: accepted.message.method() == Some(&Method::SubscriptionsListen),
         owner: permitted.admitted().owner(),
     };
     Ok(server.post(&outgoing, &caller.principal).await?)

@@ -172,6 +172,7 @@ impl<'a> OwnClient<'a> {
             session: self.session.clone(),
             trace: Vec::new(),
             repeatable: true,
+            lasting: false,
             owner: self.owner,
         }
     }

@@ -29,7 +29,7 @@ pub struct UpstreamSettings {
     pub connect_timeout: Span,
     /// Time until the first byte of an answer.
     pub first_byte_timeout: Span,
-    /// Longest silence of a stream.
+    /// Longest silence within an answer. Subscriptions and streams of server messages may be silent.
     pub idle_timeout: Span,
     /// Whether HTTP/2 is used.
     pub http2: Http2Mode,

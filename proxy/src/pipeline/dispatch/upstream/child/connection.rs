@@ -125,8 +125,13 @@ impl Connection {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Sends a request and waits for the first message that belongs to it.
-    pub(super) async fn request(self: &Arc<Self>, message: &Message, first_byte: Duration) -> Result<ReplyBody, Fault> {
+    /// Sends a request and waits for the first message that belongs to it. `silence` is the longest time between two.
+    pub(super) async fn request(
+        self: &Arc<Self>,
+        message: &Message,
+        first_byte: Duration,
+        silence: Option<Duration>,
+    ) -> Result<ReplyBody, Fault> {
         let id = message.id().cloned().ok_or(Fault::Internal)?;
         let own = self.next_id.fetch_add(1, Ordering::Relaxed);
         let token = message.progress_token();
@@ -157,7 +162,8 @@ impl Connection {
         if !self.state().pending.contains_key(&own) && from.is_empty() {
             return Ok(ReplyBody::Message { status: 200, bytes: first });
         }
-        Ok(ReplyBody::Stream(Box::new(Answer { first: Some(first), from, guard })))
+        let heard = tokio::time::Instant::now();
+        Ok(ReplyBody::Stream(Box::new(Answer { first: Some(first), from, silence, heard, guard })))
     }
 
     /// Sends a notification, or a client's answer to the child's own request.
@@ -365,6 +371,8 @@ impl Drop for Guard {
 struct Answer {
     first: Option<Bytes>,
     from: mpsc::Receiver<Bytes>,
+    silence: Option<Duration>,
+    heard: tokio::time::Instant,
     guard: Guard,
 }
 
@@ -374,7 +382,13 @@ impl EventSource for Answer {
         if let Some(first) = self.first.take() {
             return Ok(Some(event(first)));
         }
-        match self.from.recv().await {
+        let next = match self.silence {
+            // Counted from the last message: who reads looks up in between.
+            Some(silence) => tokio::time::timeout_at(self.heard + silence, self.from.recv()).await,
+            None => Ok(self.from.recv().await),
+        };
+        self.heard = tokio::time::Instant::now();
+        match next.map_err(|_| Fault::UpstreamTimeout)? {
             Some(bytes) => Ok(Some(event(bytes))),
             None if self.guard.connection.is_alive() => Ok(None),
             None => Err(self.guard.connection.why()),

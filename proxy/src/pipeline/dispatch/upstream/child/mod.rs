@@ -39,6 +39,7 @@ struct Inner {
     command: process::Command,
     limits: Limits,
     first_byte: Duration,
+    silence: Duration,
     idle: Duration,
     shared: bool,
     children_max: usize,
@@ -71,6 +72,7 @@ impl ChildUpstream {
             command,
             limits,
             first_byte: settings.first_byte_timeout.0,
+            silence: settings.idle_timeout.0,
             idle: settings.child_idle_timeout.0,
             shared: settings.shared,
             children_max: usize::from(settings.children_max),
@@ -87,7 +89,10 @@ impl ChildUpstream {
         let message = Message::parse(outgoing.body.clone(), &self.0.limits).map_err(|_| Fault::Internal)?;
         let connection = self.connection(outgoing, &message).await?;
         let body = match message.kind() {
-            MessageKind::Request => connection.request(&message, self.0.first_byte).await?,
+            MessageKind::Request => {
+                let silence = (!outgoing.lasting).then_some(self.0.silence);
+                connection.request(&message, self.0.first_byte, silence).await?
+            }
             MessageKind::Notification | MessageKind::Response | MessageKind::ErrorResponse => {
                 connection.tell(&message).await?;
                 ReplyBody::Accepted

@@ -48,6 +48,7 @@ fn outgoing(body: String, owner: Owner) -> Outgoing {
         session: None,
         trace: Vec::new(),
         repeatable: false,
+        lasting: false,
         owner,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use doorward_message::sse::{Event, Splitter};
+use tokio::time::{Instant, timeout_at};
 
 use super::{super::EventSource, Exchange, fault_of};
 use crate::model::Fault;
@@ -41,13 +42,16 @@ pub(super) async fn read_whole(exchange: &mut Exchange, bytes_max: usize, idle: 
 pub(super) struct EventBody {
     exchange: Option<Exchange>,
     splitter: Splitter,
+    idle: Option<Duration>,
+    heard: Instant,
 }
 
 impl EventBody {
-    pub(super) fn new(mut exchange: Exchange, event_bytes_max: usize) -> Self {
-        // A stream may be silent for as long as it is open; its owner bounds that time.
+    /// `idle` is the longest silence; `None`: it may be silent for as long as it is open.
+    pub(super) fn new(mut exchange: Exchange, event_bytes_max: usize, idle: Option<Duration>) -> Self {
+        // Counted here: who reads looks up in between, which would begin the codec's time anew.
         exchange.session.set_read_timeout(None);
-        Self { exchange: Some(exchange), splitter: Splitter::new(event_bytes_max) }
+        Self { exchange: Some(exchange), splitter: Splitter::new(event_bytes_max), idle, heard: Instant::now() }
     }
 }
 
@@ -61,7 +65,17 @@ impl EventSource for EventBody {
             let Some(exchange) = self.exchange.as_mut() else {
                 return Ok(None);
             };
-            match exchange.session.read_response_body().await {
+            let read = exchange.session.read_response_body();
+            let piece = match self.idle {
+                Some(idle) => timeout_at(self.heard + idle, read).await,
+                None => Ok(read.await),
+            };
+            let Ok(piece) = piece else {
+                self.exchange = None;
+                return Err(Fault::UpstreamTimeout);
+            };
+            self.heard = Instant::now();
+            match piece {
                 Ok(Some(piece)) => self.splitter.push(&piece).map_err(|_| Fault::UpstreamTooLarge)?,
                 Ok(None) => {
                     if let Some(exchange) = self.exchange.take() {

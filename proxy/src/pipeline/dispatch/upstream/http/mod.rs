@@ -29,7 +29,7 @@ pub struct Deadlines {
     pub connect: Duration,
     /// From the request's last byte to the answer's head.
     pub first_byte: Duration,
-    /// Silence within an answer; event streams may be silent for as long as they are open.
+    /// Silence within an answer; subscriptions and streams of server messages may be silent for as long as they are open.
     pub idle: Duration,
     /// How long a pooled connection may rest.
     pub pool_idle: Duration,
@@ -87,7 +87,7 @@ impl HttpUpstream {
     pub async fn post(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<Reply, Fault> {
         let head = request::post(self, outgoing, credential)?;
         let exchange = self.exchange(head, Some(&outgoing.body), outgoing.repeatable).await?;
-        self.reply(exchange).await
+        self.reply(exchange, outgoing.lasting).await
     }
 
     /// Opens the legacy stream of server messages.
@@ -102,7 +102,7 @@ impl HttpUpstream {
     ) -> Result<Reply, Fault> {
         let head = request::bodiless(self, Method::GET, outgoing, last_event_id, credential)?;
         let exchange = self.exchange(head, None, true).await?;
-        self.reply(exchange).await
+        self.reply(exchange, outgoing.lasting).await
     }
 
     /// Ends a legacy session. Gives the upstream's status.
@@ -194,7 +194,7 @@ impl HttpUpstream {
         Ok(())
     }
 
-    async fn reply(&self, mut exchange: Exchange) -> Result<Reply, Fault> {
+    async fn reply(&self, mut exchange: Exchange, lasting: bool) -> Result<Reply, Fault> {
         let head = exchange.session.response_header().ok_or(Fault::UpstreamInvalid)?;
         let status = head.status;
         let session = head.headers.get("mcp-session-id").cloned();
@@ -205,7 +205,8 @@ impl HttpUpstream {
                 ReplyBody::Accepted
             }
             (StatusCode::OK, MediaType::EventStream) => {
-                ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max)))
+                let idle = (!lasting).then_some(self.deadlines.idle);
+                ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max, idle)))
             }
             (status, MediaType::Json) if status == StatusCode::OK || status.is_client_error() => {
                 let bytes = read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await?;
