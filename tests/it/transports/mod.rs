@@ -1,7 +1,9 @@
 //! What carries the messages, on both sides of the door: TLS, HTTP/2, unix sockets, broken and silent connections.
 
+mod disconnect;
 mod downstream;
 mod http2;
+mod legacy;
 mod upstream;
 mod upstream_faults;
 
