@@ -186,3 +186,33 @@ async fn a_wrapper_refuses_to_audit_into_its_protocol() {
     assert!(refused.stderr.contains("standard output carries"), "{}", refused.stderr);
     assert_eq!(refused.stdout, "");
 }
+
+#[tokio::test]
+async fn changed_policies_count_for_the_very_next_line_of_a_wrapper() {
+    let command = reference_stdio();
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    let setup = Setup::wrap().policies(ALL).audit();
+    let policies = setup.folder().join("policies/test.cedar");
+    let mut door = setup.command(&command).start_stdio();
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "echo", "arguments": { "message": "x" }, "_meta": meta() } });
+    assert!(door.request(&call).await.get("result").is_some());
+    let snapshots = |door: &crate::support::door::StdioDoor| {
+        door.audit().iter().filter(|record| record["kind"] == "snapshot").count()
+    };
+    for (text, code) in [(NONE, "authz.denied"), (ALL, "")] {
+        let before = snapshots(&door);
+        fs::write(&policies, text).unwrap();
+        for _ in 0..200 {
+            if snapshots(&door) > before {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert!(snapshots(&door) > before, "{}", door.process.stderr.text());
+        // What was recorded is installed a moment later.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let answer = door.request(&call).await;
+        assert_eq!(answer["error"]["data"]["code"].as_str().unwrap_or_default(), code, "{answer}");
+    }
+}

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use doorward_message::{Id, Limits, MessageKind, Method};
+use doorward_message::{Id, MessageKind, Method};
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     sync::mpsc,
@@ -86,13 +86,12 @@ impl StdioConnection {
     async fn read(self: &Arc<Self>, requests: &mut JoinSet<()>) -> io::Result<()> {
         let mut stdin = BufReader::with_capacity(64 << 10, tokio::io::stdin());
         loop {
-            let context = self.context();
-            let limits: &Limits = &context.snapshot.base.messages.limits;
-            let line = match lines::read(&mut stdin, limits.message_bytes_max).await? {
+            let bytes_max = self.base.door.snapshot().base.messages.limits.message_bytes_max;
+            let line = match lines::read(&mut stdin, bytes_max).await? {
                 Line::Whole(line) => line,
                 Line::TooLong => {
                     let stop = Stop::from(Accept::BodyTooLarge);
-                    self.answer(pipeline::refuse_line(&context, &stop)).await;
+                    self.answer(pipeline::refuse_line(&self.context(), &stop)).await;
                     // The rest of the line is no message.
                     return Ok(());
                 }
@@ -100,7 +99,8 @@ impl StdioConnection {
             };
             while requests.try_join_next().is_some() {}
             if !line.iter().all(u8::is_ascii_whitespace) {
-                self.line(context, line, requests).await;
+                // Under what is current now that it is here: the wait for it may have been long.
+                self.line(self.context(), line, requests).await;
             }
         }
     }
