@@ -9,7 +9,7 @@ use crate::support::{
     door::Setup,
     parts,
     process::run_command,
-    rpc::{Client, meta},
+    rpc::{Client, LEGACY, meta},
     upstream::{Server, reference_stdio},
 };
 
@@ -185,6 +185,48 @@ async fn a_wrapper_refuses_to_audit_into_its_protocol() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("standard output carries"), "{}", refused.stderr);
     assert_eq!(refused.stdout, "");
+}
+
+#[tokio::test]
+async fn a_wrapped_server_whose_tools_change_is_asked_again() {
+    let command = reference_stdio();
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    for modern in [true, false] {
+        let mut door = Setup::wrap().policies(ALL).command(&command).start_stdio();
+        if !modern {
+            let info = json!({ "name": "doorward-tests", "version": "1" });
+            let params = json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": info });
+            let message = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+            assert!(door.request(&message).await.get("result").is_some());
+            door.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        }
+        let message = |method: &str, mut params: serde_json::Value| {
+            if modern {
+                params["_meta"] = meta();
+            }
+            json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+        };
+        let call = |tool: &str| message("tools/call", json!({ "name": tool, "arguments": {} }));
+        let list = message("tools/list", json!({}));
+        let lists = |answer: &serde_json::Value, tool: &str| {
+            answer["result"]["tools"].as_array().unwrap().iter().any(|each| each["name"] == tool)
+        };
+        let first = door.request(&list).await;
+        assert!(lists(&first, "echo") && !lists(&first, "test_dynamic_tool"), "{first}");
+        let unknown = door.request(&call("test_dynamic_tool")).await;
+        assert_eq!(unknown["error"]["data"]["code"], "upstream.catalogue_unknown", "{unknown}");
+        assert!(door.request(&call("test_trigger_tool_change")).await.get("result").is_some());
+        let second = door.request(&list).await;
+        assert!(lists(&second, "test_dynamic_tool"), "modern: {modern}: {second}");
+        let called = door.request(&call("test_dynamic_tool")).await;
+        assert!(called.get("result").is_some(), "modern: {modern}: {called}");
+        // Gone again, it is neither listed nor let through.
+        assert!(door.request(&call("test_trigger_tool_change")).await.get("result").is_some());
+        let third = door.request(&list).await;
+        assert!(!lists(&third, "test_dynamic_tool"), "modern: {modern}: {third}");
+        let gone = door.request(&call("test_dynamic_tool")).await;
+        assert_eq!(gone["error"]["data"]["code"], "upstream.catalogue_unknown", "{gone}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use doorward_message::{Id, Message, MessageKind, Method, Revision};
+use futures_util::FutureExt as _;
 
 use super::{
     accept::Accepted,
@@ -17,7 +18,7 @@ use super::{
     arrival::Arrival,
     authorize::enforcement::{Permitted, Verdict, authorize},
     dispatch::{
-        Server,
+        Server, Upstream,
         keeper::fetch_within,
         upstream::{Reply, ReplyBody},
     },
@@ -120,7 +121,9 @@ impl Context {
         if !matches!(message.method(), Some(Method::ToolsCall | Method::ToolsList)) {
             return self.clone();
         }
-        if let Some(catalogue) = known {
+        if let Some(catalogue) = known
+            && !self.asks_again(message)
+        {
             if message.name().is_some_and(|name| catalogue.tool(name).is_none()) {
                 server.stale.notify_one();
             }
@@ -135,6 +138,18 @@ impl Context {
             tracing::warn!(upstream = %server.name(), %error, "the catalogue could not be fetched for a call");
         }
         Self { snapshot: self.door.snapshot(), ..self.clone() }
+    }
+
+    /// Whether a child is asked for its tools although they are known: when it has said that they changed, and when they
+    /// are listed from the start. No keeper asks it, and what it lists now is what the client will call.
+    fn asks_again(&self, message: &Message) -> bool {
+        let server = &self.route.server;
+        if !matches!(server.upstream(), Upstream::Child(_)) {
+            return false;
+        }
+        let listed = message.method() == Some(&Method::ToolsList)
+            && message.params().is_none_or(|params| params.get("cursor").is_none());
+        listed || server.stale.notified().now_or_never().is_some()
     }
 
     /// The screen for the answer to a permitted message.
