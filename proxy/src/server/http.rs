@@ -21,7 +21,7 @@ use pingora::{
     },
     server::ShutdownWatch,
 };
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt as _, time::timeout};
 
 use super::drain::Active;
 use crate::{
@@ -45,6 +45,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The longest a client may take to accept one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+/// Room for the first bytes of a request on TLS.
+const FIRST_BYTES: usize = 4 << 10;
 const H2_PREFACE_START: &[u8; 4] = b"PRI ";
 
 /// Times of a connection.
@@ -75,23 +77,23 @@ impl HttpApp {
 
     /// Drives one connection to its end. `http2`: whether the listener offers it.
     pub async fn connection(self: &Arc<Self>, mut stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
-        let tls_http2 = stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2);
-        match self.first_bytes(&mut stream, shutdown).await {
+        let begun = match self.first_bytes(&mut stream, shutdown).await {
             First::Nothing => return,
             First::Http2 if http2 => return self.http2(stream, shutdown).await,
-            // The preface of HTTP/2 is a malformed request here.
-            First::Http2 => {}
-            First::Http1 if tls_http2 => return self.http2(stream, shutdown).await,
-            First::Http1 => {}
-        }
-        let mut session = ServerSession::new_http1(stream);
+            // Where it is not offered, the preface of HTTP/2 is a malformed request.
+            First::Http2 => BytesMut::new(),
+            First::Http1(begun) => begun,
+        };
+        let mut session = http1(stream, begun);
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
         let mut reused = self.process_new_http(session, shutdown).await;
         while let Some((mut stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
-            if matches!(self.first_bytes(&mut stream, shutdown).await, First::Nothing) {
-                return;
-            }
-            let mut session = ServerSession::new_http1(stream);
+            let begun = match self.first_bytes(&mut stream, shutdown).await {
+                First::Nothing => return,
+                First::Http2 => BytesMut::new(),
+                First::Http1(begun) => begun,
+            };
+            let mut session = http1(stream, begun);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
@@ -105,9 +107,11 @@ impl HttpApp {
 
     /// Waits for the start of a request. A connection that rests ends when the process drains.
     async fn first_bytes(&self, stream: &mut Stream, shutdown: &mut ShutdownWatch) -> First {
+        if stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2) {
+            return First::Http2;
+        }
         if stream.get_ssl_digest().is_some() {
-            // TLS streams cannot be looked at ahead; ALPN has said what they speak.
-            return First::Http1;
+            return first_read(stream, shutdown).await;
         }
         let mut byte = [0; 1];
         let peeked = tokio::select! {
@@ -119,10 +123,10 @@ impl HttpApp {
                 let mut start = [0; 4];
                 match timeout(self.times.head, stream.try_peek(&mut start)).await {
                     Ok(Ok(_)) if start == *H2_PREFACE_START => First::Http2,
-                    _ => First::Http1,
+                    _ => First::Http1(BytesMut::new()),
                 }
             }
-            Ok(Ok(_)) => First::Http1,
+            Ok(Ok(_)) => First::Http1(BytesMut::new()),
             _ => First::Nothing,
         }
     }
@@ -204,8 +208,33 @@ impl HttpServerApp for HttpApp {
 
 enum First {
     Nothing,
-    Http1,
+    /// With what was taken off the stream already.
+    Http1(BytesMut),
     Http2,
+}
+
+/// A TLS stream cannot be looked at ahead: its first bytes are taken off it, and read again as the session's.
+async fn first_read(stream: &mut Stream, shutdown: &mut ShutdownWatch) -> First {
+    let mut begun = BytesMut::with_capacity(FIRST_BYTES);
+    let read = tokio::select! {
+        read = timeout(KEEPALIVE, stream.read_buf(&mut begun)) => read,
+        () = draining(shutdown) => return First::Nothing,
+    };
+    match read {
+        Ok(Ok(count)) if count > 0 => First::Http1(begun),
+        _ => First::Nothing,
+    }
+}
+
+/// A session on a stream of which some bytes were read.
+fn http1(stream: Stream, begun: BytesMut) -> ServerSession {
+    let mut session = ServerSession::new_http1(stream);
+    if let ServerSession::H1(http1) = &mut session
+        && !begun.is_empty()
+    {
+        http1.set_pipelined_prefix(begun);
+    }
+    session
 }
 
 /// Resolves once the process drains.

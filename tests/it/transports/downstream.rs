@@ -4,10 +4,12 @@ use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{POLICIES, answer, done, event, once, pause_ms, ready, stream_head};
 use crate::support::{
     door::{Door, Setup},
+    raw::{self, Patience, Piece},
     rpc::{Answer, Client, Message, meta},
     tls::{Ca, HTTP1, HTTP2},
     tokens::Issuer,
@@ -181,6 +183,49 @@ async fn renewed_certificates_are_taken_over_while_connections_stay() {
     door.wait_audit(|records| records.iter().any(|record| record["kind"] == "reload_refused")).await;
     assert!(served(&new, true).await, "{}", door.process.stderr.text());
     assert_eq!(Http2::connect(&carrier(&new)).await.send(&call).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_may_rest_between_requests_and_a_head_may_not_dawdle() {
+    let (ca, upstream) = (Ca::new(), Scripted::start(Era::Modern).await);
+    let identity = ca.server(&["localhost"]);
+    let yaml = format!("{}accept: {{ head_timeout: 400ms }}\n", yaml(&upstream, "{ disabled: true }"));
+    let setup = Setup::config(&yaml).file("policies/p.cedar", POLICIES);
+    let mut door = setup.file("door.crt", &identity.certificate).file("door.key", &identity.key).start().await;
+    let secure = Carrier::Tls(host(&door.url_with("https://").await), ca.client_config(&[HTTP1]));
+    let unix = Carrier::Unix(door.folder().join("door.sock"));
+    let mut resting = vec![];
+    for carrier in [Carrier::Tcp(door.address()), secure, unix] {
+        let list = Message::modern("prompts/list", json!({}));
+        let mut request = "POST /mcp HTTP/1.1\r\nhost: localhost\r\n".to_owned();
+        for (name, value) in &list.headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let request = format!("{request}content-length: {}\r\n\r\n{}", list.body.len(), list.body);
+        let (mut io, _) = carrier.connect().await.unwrap();
+        for pause_ms in [900, 900, 0] {
+            io.write_all(request.as_bytes()).await.unwrap();
+            let mut seen = vec![];
+            while !String::from_utf8_lossy(&seen).ends_with("}}") {
+                assert!(io.read_buf(&mut seen).await.unwrap() > 0, "{}", String::from_utf8_lossy(&seen));
+            }
+            assert!(seen.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&seen));
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+        resting.push(io);
+        let (io, _) = carrier.connect().await.unwrap();
+        let slow = raw::exchange_on(io, &[Piece::from(request.as_bytes()[..30].to_vec())], Patience::default()).await;
+        assert_eq!(slow.first().status, 408, "{}", slow.first().text());
+    }
+    let timeouts = |records: &[Value]| records.iter().filter(|record| record["code"] == "accept.timeout").count();
+    let records = door.wait_audit(|records| timeouts(records) == 3).await;
+    assert!(records.iter().all(|record| record["kind"] != "refusal" || record["code"] == "accept.timeout"));
+    // Nobody who rests holds up the end.
+    door.process.signal(Signal::TERM);
+    assert_eq!(door.process.exit_code(Duration::from_secs(5)).await, Some(0));
+    for mut io in resting {
+        assert_eq!(io.read(&mut [0; 16]).await.unwrap_or(0), 0);
+    }
 }
 
 #[tokio::test]
