@@ -63,6 +63,7 @@ async fn python_sdk_and_fastmcp_reach_a_wrapped_server_everything() {
     let target = Target::Stdio(&line);
     let steps = || json!([["list"], call("echo", json!({ "message": "hi" })), call("get-env", json!({}))]);
     for seen in [python_sdk(&target, Mode::Legacy, steps()).await, fastmcp(&target, Mode::Legacy, steps()).await] {
+        assert!(seen.ok(0).as_array().unwrap().contains(&json!("echo")), "{:?}", seen.steps);
         assert!(!seen.ok(0).to_string().contains("get-env"), "{:?}", seen.steps);
         assert!(seen.ok(1).to_string().contains("Echo: hi"), "{:?}", seen.steps);
         seen.error(2);
@@ -115,6 +116,7 @@ fn everything_once() -> serde_json::Value {
         ["prompts"],
         ["templates"],
         call("test_tool_with_progress", json!({})),
+        call("test_tool_with_logging", json!({})),
     ])
 }
 
@@ -141,6 +143,7 @@ fn assert_everything(seen: &Seen, protocol: &str) {
     assert!(lists(9, "test_prompt_with_arguments") && !lists(9, "test_prompt_with_image"), "{}", shown());
     assert!(lists(10, "test://template/{id}/data"), "{}", shown());
     assert!(seen.ok(11)["content"][0]["text"].is_string(), "{}", shown());
+    assert!(seen.ok(12)["content"][0]["text"].is_string(), "{}", shown());
 }
 
 #[tokio::test]

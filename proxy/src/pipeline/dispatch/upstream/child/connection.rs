@@ -288,12 +288,18 @@ impl Connection {
             return self.to_pending(message, own, place, |pending| Some(pending.id.raw().into()));
         }
         let log = message.method() == Some(&Method::NotificationsMessage);
-        let only = self.state().pending.keys().next().copied().filter(|_| log && self.state().pending.len() == 1);
-        match only.filter(|_| self.state().listener.is_none()) {
-            // With one request under way and nobody listening, a log message can only be its.
-            Some(own) => self.state().pending.get(&own)?.to.try_send(message.bytes().clone()).ok(),
+        match self.alone().filter(|_| log) {
+            Some(to) => to.try_send(message.bytes().clone()).ok(),
             None => self.to_listener(message.bytes().clone()),
         }
+    }
+
+    /// With one request under way and nobody listening, a log message can only be its.
+    fn alone(&self) -> Option<mpsc::Sender<Bytes>> {
+        // Locked once: the lock is not reentrant.
+        let state = self.state();
+        let alone = state.listener.is_none() && state.pending.len() == 1;
+        state.pending.values().next().filter(|_| alone).map(|pending| pending.to.clone())
     }
 
     /// Passes a message to the request it belongs to, with the client's own text in the place of ours. A request whose

@@ -17,6 +17,10 @@ for line in sys.stdin:
         name = m["params"]["name"]
         if name == "die": sys.exit(3)
         if name == "hang": continue
+        if name == "log": say({"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"logged"}})
+        if name == "stall":
+            say({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":m["params"]["_meta"]["progressToken"],"progress":1}})
+            continue
         if name == "long":
             sys.stdout.write("x" * 3000000); sys.stdout.flush(); continue
         if name == "banner": print("hello, this is no JSON", flush=True)
@@ -29,6 +33,9 @@ for line in sys.stdin:
         say({"jsonrpc":"2.0","id":m["id"],"result":{"name":name,"argv":sys.argv[1:],"env":sorted(os.environ)}})
     elif method == "notifications/cancelled":
         say({"jsonrpc":"2.0","method":"notifications/message","params":{"data":m["params"]}})
+    elif method == "subscriptions/listen":
+        for kind in ("subscriptions/acknowledged", "tools/list_changed"):
+            say({"jsonrpc":"2.0","method":"notifications/" + kind,"params":{"_meta":{"io.modelcontextprotocol/subscriptionId":m["id"]}}})
     elif "id" in m:
         say({"jsonrpc":"2.0","id":m["id"],"result":{}})
 "#;
@@ -224,4 +231,48 @@ fn logged_lines_are_harmless() {
 fn messages_become_one_line() {
     let line = lines::one_line(&Bytes::from_static(b"{\r\n\"a\":1\n}"));
     assert_eq!(line, Bytes::from_static(b"{  \"a\":1 }\n"));
+}
+
+#[tokio::test]
+async fn a_log_message_during_the_only_call_belongs_to_it() {
+    let upstream = upstream(&[], |_| {});
+    let ReplyBody::Stream(mut stream) = upstream.post(&call("1", "log", ME)).await.unwrap().body else {
+        panic!("no stream")
+    };
+    assert!(next(&mut stream).await.contains("logged"));
+    assert!(next(&mut stream).await.contains(r#""id": 1"#));
+}
+
+#[tokio::test]
+async fn messages_of_a_subscription_come_under_the_clients_id() {
+    let upstream = upstream(&[], |_| {});
+    let listen = r#"{"jsonrpc":"2.0","id":"mine","method":"subscriptions/listen","params":{}}"#.to_owned();
+    let ReplyBody::Stream(mut stream) = upstream.post(&outgoing(listen, ME)).await.unwrap().body else {
+        panic!("no stream")
+    };
+    for kind in ["acknowledged", "list_changed"] {
+        let message = next(&mut stream).await;
+        assert!(message.contains(kind) && message.contains(r#"subscriptionId": "mine""#), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn silence_after_progress_ends_the_request_unless_it_lasts() {
+    let upstream = upstream(&[], |settings| settings.idle_timeout = "200ms".parse().unwrap());
+    let stalled = async |lasting| {
+        // Each with a child of its own: the cancelled call would be told of in the other's stream.
+        let outgoing = Outgoing { lasting, ..call("1", "stall", Owner::Connection(u64::from(lasting))) };
+        let ReplyBody::Stream(mut stream) = upstream.post(&outgoing).await.unwrap().body else { panic!("no stream") };
+        assert!(next(&mut stream).await.contains("progress"));
+        // Whoever reads looks up in between, which does not begin the time anew.
+        for _ in 0..6 {
+            if let Ok(ended) = tokio::time::timeout(Duration::from_millis(100), stream.next()).await {
+                return Some(ended.unwrap_err());
+            }
+        }
+        None
+    };
+    assert_eq!(stalled(false).await, Some(Fault::UpstreamTimeout));
+    assert_eq!(stalled(true).await, None);
+    upstream.stop_all().await;
 }
