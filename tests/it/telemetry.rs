@@ -116,6 +116,7 @@ async fn spans_have_the_conventions_names_and_stand_in_the_clients_trace() {
         assert!(span.end_time_unix_nano >= span.start_time_unix_nano);
     }
     assert_eq!(has(server, "client.address").as_deref(), Some("127.0.0.1"));
+    assert_eq!(has(client, "client.address"), None);
     // The upstream finds our CLIENT span as its parent, wherever it looks.
     let ours = format!("00-{TRACE}-{}-01", hex(&client.span_id));
     assert_eq!(sent.headers.all("traceparent").as_slice(), std::slice::from_ref(&ours));
@@ -185,6 +186,10 @@ async fn metrics_have_the_conventions_names_and_bounded_labels() {
     let names: std::collections::BTreeSet<_> =
         found.iter().filter_map(|set| attribute(set, "gen_ai.tool.name")).collect();
     assert!(names.contains("_OTHER") && !names.iter().any(|name| name.starts_with("made-up")), "{names:?}");
+    // What was refused was not tried at the upstream.
+    let tried = collector.wait_metric("mcp.client.operation.duration", |metric| !points(metric).is_empty()).await;
+    let found: Vec<_> = points(&tried).into_iter().filter_map(|set| attribute(set, "gen_ai.tool.name")).collect();
+    assert_eq!(found, ["echo"]);
     let decisions = collector.wait_metric("doorward.decisions", |metric| !points(metric).is_empty()).await;
     let effects: Vec<_> = points(&decisions).into_iter().filter_map(|set| attribute(set, "decision")).collect();
     assert!(effects.contains(&"deny".to_owned()) && effects.contains(&"allow".to_owned()), "{effects:?}");
@@ -308,6 +313,24 @@ async fn trace_context_that_is_not_valid_begins_a_trace_of_ours_and_changes_no_a
     let large = call("echo", &json!({ "traceparent": IN_META, "baggage": "k=".to_owned() + &"v".repeat(20_000) }));
     assert_eq!(way(&door).send(&large).await.status, 200);
     assert_eq!(last(&upstream).message()["params"]["_meta"].get("baggage"), None);
+}
+
+#[tokio::test]
+async fn spans_tell_each_sides_own_network() {
+    let collector = Collector::start().await;
+    let record = tempfile::tempdir().unwrap();
+    let lines = record.path().join("lines.jsonl").display().to_string();
+    let script = parts::script("python/recording_server.py").display().to_string();
+    let yaml = format!("observe: {{ otlp: {{ {} }} }}\n", traced(&collector.url));
+    let setup = Setup::wrap_listen().file("wrap.yaml", &yaml);
+    let file = setup.folder().join("wrap.yaml").display().to_string();
+    let setup = setup.arguments(&["-c", &file]).policies(POLICIES).command(&["python3", &script, &lines]);
+    let door = setup.start().await;
+    let answer = way(&door).send(&call("echo", &json!({ "traceparent": IN_META }))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let spans = collector.wait_spans(2, of_trace(TRACE)).await;
+    assert_eq!(has(kind(&spans, SpanKind::Server), "network.transport").as_deref(), Some("tcp"));
+    assert_eq!(has(kind(&spans, SpanKind::Client), "network.transport").as_deref(), Some("pipe"));
 }
 
 #[tokio::test]

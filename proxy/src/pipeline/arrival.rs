@@ -39,6 +39,7 @@ pub struct Arrival {
     http_trace: TraceHeaders,
     trace: Option<Trace>,
     client_span: [u8; 8],
+    upstream_network: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +88,7 @@ impl Arrival {
             http_trace: TraceHeaders::default(),
             trace: None,
             client_span: observer.tracer().span_id(),
+            upstream_network: "tcp",
         }
     }
 
@@ -99,6 +101,7 @@ impl Arrival {
     pub fn at(&mut self, route: &Route) {
         self.circumstances.route = Some(Arc::clone(&route.path));
         self.circumstances.upstream = Some(Arc::clone(route.server.name()));
+        self.upstream_network = route.server.network();
     }
 
     /// The caller is known.
@@ -277,6 +280,7 @@ impl Arrival {
             http_trace: TraceHeaders::default(),
             trace: self.trace.take(),
             client_span: self.client_span,
+            upstream_network: self.upstream_network,
         };
         self.state = State::Closed;
         Some(rest)
@@ -327,9 +331,7 @@ impl Arrival {
             span.target.clone_from(&circumstances.target);
             span.jsonrpc_id.clone_from(&circumstances.jsonrpc_id);
             span.revision = circumstances.revision;
-            span.network = network(circumstances);
             span.upstream = circumstances.upstream.as_deref().map(Into::into);
-            span.client_address = circumstances.client_address;
             span.status = (circumstances.transport == Transport::Http).then_some(status);
             span.tool_error = is_error == Some(true);
             span.refusal = code;
@@ -338,10 +340,19 @@ impl Arrival {
             span
         };
         let tracer = self.observer.tracer();
-        tracer.record(trace, || fill(SpanRecord::server(trace, method, before(self.started), now)));
+        tracer.record(trace, || {
+            let mut span = fill(SpanRecord::server(trace, method, before(self.started), now));
+            span.network = network(&self.circumstances);
+            span.client_address = self.circumstances.client_address;
+            span
+        });
         if let Some(sent) = self.sent {
             let end = self.replied.map_or(now, before);
-            tracer.record(trace, || fill(SpanRecord::client(trace, self.client_span, method, before(sent), end)));
+            tracer.record(trace, || {
+                let mut span = fill(SpanRecord::client(trace, self.client_span, method, before(sent), end));
+                span.network = self.upstream_network;
+                span
+            });
         }
     }
 
@@ -353,19 +364,19 @@ impl Arrival {
             let target = circumstances.target.as_ref().filter(|target| target.kind == kind);
             target.map(|target| names.id(&target.name))
         };
-        let elapsed = self.started.elapsed();
-        metrics.server_operation(
-            Operation {
-                method: MethodLabel::of(circumstances.method.as_deref().unwrap_or_default()),
-                tool: named(TargetKind::Tool),
-                prompt: named(TargetKind::Prompt),
-                upstream: circumstances.upstream.as_deref().map(|upstream| names.id(upstream)),
-                error,
-                revision: circumstances.revision,
-                network: network(circumstances),
-            },
-            elapsed,
-        );
+        let operation = |network| Operation {
+            method: MethodLabel::of(circumstances.method.as_deref().unwrap_or_default()),
+            tool: named(TargetKind::Tool),
+            prompt: named(TargetKind::Prompt),
+            upstream: circumstances.upstream.as_deref().map(|upstream| names.id(upstream)),
+            error,
+            revision: circumstances.revision,
+            network,
+        };
+        metrics.server_operation(operation(network(circumstances)), self.started.elapsed());
+        if let Some(sent) = self.sent {
+            metrics.client_operation(operation(self.upstream_network), sent.elapsed());
+        }
         if let (Some(sent), Some(replied)) = (self.sent, self.replied) {
             metrics.overhead("request", sent.duration_since(self.started));
             metrics.overhead("response", replied.elapsed());

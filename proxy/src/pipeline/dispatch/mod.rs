@@ -63,6 +63,14 @@ impl Server {
         &self.name
     }
 
+    /// How it is reached: `tcp`, `unix` or `pipe`.
+    pub fn network(&self) -> &'static str {
+        match &self.upstream {
+            Upstream::Http(http) => http.network(),
+            Upstream::Child(_) => "pipe",
+        }
+    }
+
     /// The upstream itself.
     pub fn upstream(&self) -> &Upstream {
         &self.upstream

@@ -80,6 +80,11 @@ impl HttpUpstream {
         })
     }
 
+    /// `tcp` or `unix`.
+    pub fn network(&self) -> &'static str {
+        self.peers.network()
+    }
+
     /// Sends one message and gives the answer, once its head is there.
     ///
     /// # Errors

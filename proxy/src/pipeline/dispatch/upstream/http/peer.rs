@@ -191,6 +191,13 @@ impl Peers {
         Ok(Self { address, template, current: ArcSwapOption::empty() })
     }
 
+    pub(super) fn network(&self) -> &'static str {
+        match self.address {
+            Address::Tcp { .. } => "tcp",
+            Address::Unix { .. } => "unix",
+        }
+    }
+
     pub(super) async fn get(&self) -> Result<Resolved, Fault> {
         if let Some(current) = &*self.current.load()
             && current.0.elapsed() < RESOLVED_FOR
