@@ -13,7 +13,7 @@ use crate::support::{
     door::{Door, Setup},
     parts,
     rpc::{Client, LEGACY, Message, meta},
-    upstream::{Era, Recorded, Scripted, Step},
+    upstream::{Era, Front, Recorded, Scripted, Step},
 };
 
 /// Sends a message on a plain connection, waits until `sent` resolves, and goes.
@@ -90,6 +90,24 @@ async fn a_modern_client_that_leaves_closes_its_call_upstream() {
     let connection = further(&upstream, before + 1).await;
     assert!(upstream.ends(connection, Duration::from_secs(5)).await, "the stream goes on");
     door.wait_audit(|records| records.iter().filter(|record| record["code"] == "downstream.closed").count() == 2).await;
+}
+
+#[tokio::test]
+async fn a_modern_client_that_leaves_resets_its_stream_upstream() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let front = Front::http2(&upstream).await;
+    let door = door_to(&format!("url: \"http://{}/mcp\", http2: always", front.address)).await;
+    let client = Client::modern(&door.url, None);
+    ready(&client).await;
+    let before = upstream.calls().iter().filter(|request| is_call(request)).count();
+    upstream.script([once("tools/call", vec![pause_ms(60_000)])]);
+    let sent = async {
+        further(&upstream, before).await;
+    };
+    leave_after(&door, &Message::call("echo", json!({})), sent).await;
+    let connection = further(&upstream, before).await;
+    assert!(upstream.ends(connection, Duration::from_secs(5)).await, "the stream goes on");
+    assert_eq!(client.call("echo", json!({})).await.status, 200, "others go on");
 }
 
 #[tokio::test]

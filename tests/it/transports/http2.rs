@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{door_to, event, once, pause_ms, ready, stream_head};
+use super::{answer, done, door_to, event, once, pause_ms, ready, stream_head};
 use crate::support::{
     door::Door,
     rpc::{Client, Message, meta},
@@ -173,4 +174,41 @@ async fn many_streams_at_once_get_their_own_answers() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         assert!(answer.body.contains(&format!("number-{number}-")), "{number}: {}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn an_early_refusal_reaches_a_client_that_is_still_sending() {
+    let (upstream, door) = start().await;
+    let http2 = Http2::connect(&Carrier::Tcp(door.address())).await;
+    let before = upstream.calls().len();
+    // Refused by its head, long before the body is through.
+    let big = "x".repeat(6 << 20);
+    let media = Message { headers: vec![("content-type", "text/plain".to_owned())], body: big.clone() };
+    let refused = http2.begin("localhost", &media).await.answer().await.unwrap();
+    assert_eq!((refused.status, refused.code()), (415, "accept.media_type"), "{}", refused.body);
+    // Refused by its size.
+    let refused = http2.begin("localhost", &Message::call("echo", json!({ "message": big }))).await.answer().await;
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, refused.code()), (413, "accept.body_too_large"), "{}", refused.body);
+    assert_eq!(upstream.calls().len(), before);
+    // The connection and its windows are still of use.
+    for _ in 0..3 {
+        let fine = http2.send(&Message::call("echo", json!({ "message": "y".repeat(300_000) }))).await;
+        assert_eq!(fine.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_drain_finishes_streams_under_way_and_ends_resting_connections() {
+    let (upstream, mut door) = start().await;
+    let resting = Http2::connect(&Carrier::Tcp(door.address())).await;
+    assert_eq!(resting.send(&Message::modern("prompts/list", json!({}))).await.status, 200);
+    let busy = Http2::connect(&Carrier::Tcp(door.address())).await;
+    upstream.script([once("tools/call", vec![pause_ms(1500), answer(&done())])]);
+    let stream = busy.begin("localhost", &Message::call("echo", json!({}))).await;
+    called(&upstream, 2).await;
+    door.process.signal(Signal::TERM);
+    let seen = stream.answer().await.unwrap();
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
 }
