@@ -148,6 +148,46 @@ async fn http2_is_not_spoken_where_it_is_switched_off() {
 }
 
 #[tokio::test]
+async fn http2_is_not_negotiated_where_it_is_switched_off() {
+    let (ca, upstream) = (Ca::new(), Scripted::start(Era::Modern).await);
+    let identity = ca.server(&["localhost"]);
+    let yaml = yaml(&upstream, "{ disabled: true }")
+        .replace("key: {{folder}}/door.key }", "key: {{folder}}/door.key }, http2: false");
+    let setup = Setup::config(&yaml).file("policies/p.cedar", POLICIES);
+    let door = setup.file("door.crt", &identity.certificate).file("door.key", &identity.key).start().await;
+    let secure = host(&door.url_with("https://").await);
+    let carrier = |protocols: &[&[u8]]| Carrier::Tls(secure.clone(), ca.client_config(protocols));
+    let (_, chosen) = carrier(&[HTTP2, HTTP1]).connect().await.unwrap();
+    assert_eq!(chosen.as_deref(), Some(HTTP1));
+    assert!(carrier(&[HTTP2]).connect().await.is_err(), "nothing in common");
+}
+
+#[tokio::test]
+async fn whoever_leaves_by_tls_or_a_unix_socket_cancels_too() {
+    let (ca, upstream) = (Ca::new(), Scripted::start(Era::Modern).await);
+    let door = start(&upstream, &ca, "{ disabled: true }").await;
+    ready(&Client::modern(&door.url, None)).await;
+    let call = Message::call("echo", json!({}));
+    let mut request = "POST /mcp HTTP/1.1\r\nhost: localhost\r\n".to_owned();
+    for (name, value) in &call.headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let request = format!("{request}content-length: {}\r\n\r\n{}", call.body.len(), call.body);
+    let secure = Carrier::Tls(host(&door.url_with("https://").await), ca.client_config(&[HTTP1]));
+    for carrier in [secure, Carrier::Unix(door.folder().join("door.sock"))] {
+        let before = upstream.calls().len();
+        upstream.script([once("tools/call", vec![pause_ms(60_000)])]);
+        let (mut io, _) = carrier.connect().await.unwrap();
+        io.write_all(request.as_bytes()).await.unwrap();
+        io.flush().await.unwrap();
+        upstream.wait(|requests| requests.iter().filter(|request| !request.housekeeping()).count() > before).await;
+        let connection = upstream.calls().last().unwrap().connection;
+        drop(io);
+        assert!(upstream.ends(connection, Duration::from_secs(5)).await, "the call goes on");
+    }
+}
+
+#[tokio::test]
 async fn renewed_certificates_are_taken_over_while_connections_stay() {
     let (old, new, upstream) = (Ca::new(), Ca::new(), Scripted::start(Era::Modern).await);
     let door = start(&upstream, &old, "{ disabled: true }").await;
