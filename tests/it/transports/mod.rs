@@ -3,6 +3,7 @@
 mod disconnect;
 mod downstream;
 mod http2;
+mod http2_attacks;
 mod legacy;
 mod upstream;
 mod upstream_faults;
