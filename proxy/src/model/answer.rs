@@ -310,7 +310,6 @@ impl Fault {
                 row("audit.unavailable", 503, -31070, "The call could not be recorded, so it was not made. Try again.")
             }
             Self::Overloaded => row("overloaded", 503, -31071, "Too much is under way. Try again later."),
-            Self::ShuttingDown => row("shutting_down", 503, -31072, "The proxy is shutting down. Try again."),
             Self::Internal => {
                 row("internal", 500, -31073, "Something went wrong here. Tell the operator the decision id.")
             }

@@ -159,7 +159,6 @@ every! {
         Fault::CredentialUnavailable => Fault::CredentialUnavailable,
         Fault::AuditUnavailable => Fault::AuditUnavailable,
         Fault::Overloaded => Fault::Overloaded,
-        Fault::ShuttingDown => Fault::ShuttingDown,
         Fault::Internal => Fault::Internal,
     }
 }
@@ -173,7 +172,10 @@ pub fn rejections() -> Vec<Rejection> {
                 for reason in accept() {
                     match reason {
                         Accept::Message(_) => {
-                            all.extend(parse_errors().into_iter().map(Accept::Message).map(Rejection::Accept))
+                            // Those that are answered as another reason are listed as that reason.
+                            let own = parse_errors().into_iter().map(Accept::from);
+                            let own = own.filter(|reason| matches!(reason, Accept::Message(_)));
+                            all.extend(own.map(Rejection::Accept));
                         }
                         other => all.push(Rejection::Accept(other)),
                     }

@@ -49,9 +49,6 @@ pub enum Fault {
     /// A bounded queue or table of ours is full.
     #[error("too much is under way")]
     Overloaded,
-    /// The process is draining.
-    #[error("shutting down")]
-    ShuttingDown,
     /// A defect of ours.
     #[error("internal error")]
     Internal,
@@ -70,18 +67,14 @@ impl Fault {
             | Self::UpstreamRefused
             | Self::UpstreamExited => Source::Upstream,
             Self::CredentialUnavailable | Self::AuditUnavailable => Source::Dependency,
-            Self::Overloaded | Self::ShuttingDown | Self::Internal => Source::Internal,
+            Self::Overloaded | Self::Internal => Source::Internal,
         }
     }
 
     /// Whether the same call may be sent again without a risk of doing it twice: nothing reached the upstream.
     pub fn retry_is_safe(self) -> bool {
         match self {
-            Self::UpstreamConnect
-            | Self::CredentialUnavailable
-            | Self::AuditUnavailable
-            | Self::Overloaded
-            | Self::ShuttingDown => true,
+            Self::UpstreamConnect | Self::CredentialUnavailable | Self::AuditUnavailable | Self::Overloaded => true,
             Self::DownstreamClosed
             | Self::UpstreamTimeout
             | Self::UpstreamClosed

@@ -152,6 +152,17 @@ pub enum Rejection {
     Authorization(Authorization, Option<Arc<str>>),
 }
 
+impl From<ParseError> for Accept {
+    /// Two sizes are reasons of their own, because their answer is 413.
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::MetaTooLarge { .. } => Self::MetaTooLarge,
+            ParseError::TooLarge { .. } => Self::BodyTooLarge,
+            error => Self::Message(error),
+        }
+    }
+}
+
 impl From<Accept> for Rejection {
     fn from(value: Accept) -> Self {
         Self::Accept(value)

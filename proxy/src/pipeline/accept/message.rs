@@ -83,12 +83,7 @@ pub struct Refused {
 
 impl From<doorward_message::Refused> for Refused {
     fn from(refused: doorward_message::Refused) -> Self {
-        let rejection = match refused.error {
-            ParseError::MetaTooLarge { .. } => Accept::MetaTooLarge,
-            ParseError::TooLarge { .. } => Accept::BodyTooLarge,
-            error => Accept::Message(error),
-        };
-        Self { rejection: rejection.into(), id: refused.id }
+        Self { rejection: Accept::from(refused.error).into(), id: refused.id }
     }
 }
 
