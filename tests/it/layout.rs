@@ -174,23 +174,3 @@ fn the_top_level_is_fixed() {
         entries.filter(|name| !name.starts_with('.') && !TOP_LEVEL.contains(&name.as_str())).collect();
     assert!(strange.is_empty(), "new at the top level of the repository: {strange:?}");
 }
-
-/// Every `phase.reason` code of the table in `model/answer.rs`.
-fn codes() -> BTreeSet<String> {
-    let text = fs::read_to_string(repository().join("proxy/src/model/answer.rs")).unwrap();
-    let quoted = text.split('"').skip(1).step_by(2);
-    let code = |text: &&str| {
-        let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'.');
-        plain && text.contains('.') && text.split('.').count() == 2
-    };
-    quoted.filter(code).map(str::to_owned).collect()
-}
-
-#[test]
-fn rejection_codes_of_the_table_are_found() {
-    let codes = codes();
-    assert!(
-        codes.len() > 30 && codes.contains("authz.denied") && codes.contains("accept.header_mismatch"),
-        "{codes:?}"
-    );
-}

@@ -14,6 +14,7 @@
 mod support;
 
 mod authentication;
+mod codes;
 mod conformance;
 mod decisions;
 mod hostile;

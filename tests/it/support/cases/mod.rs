@@ -3,6 +3,7 @@
 //! Every case ends with the common tail: the door is alive, a valid call on a fresh connection answers 200, nothing
 //! panicked. All failures of a file are reported together.
 
+mod audit;
 mod format;
 mod render;
 
@@ -13,13 +14,14 @@ use std::{
 
 use serde_json::Value;
 
+pub(crate) use self::audit::recorded_once;
 use self::{
     format::{Case, CaseFile, DoorFixture, Expect, UpstreamScript},
     render::{Values, render, render_text, request},
 };
 use super::{
     door::{Door, Setup},
-    parts::repository,
+    parts::{repository, repository_text},
     raw::{Exchange, Patience, Piece, Response, exchange},
     rpc::Client,
     tokens::Issuer,
@@ -152,6 +154,15 @@ pub(crate) fn read_file(name: &str) -> usize {
     file.cases.len()
 }
 
+/// The codes that a case file provokes, each with whether a case asserts that nothing of the request went upstream.
+pub(crate) fn codes_of(name: &str) -> Vec<(String, bool)> {
+    let path = format!("tests/cases/{name}.toml");
+    let file = format::parse(&repository_text(&path), &path);
+    let run = |case: Case| if case.steps.is_empty() { vec![case] } else { case.steps };
+    let expected = |case: Case| Some((case.expect.code?, case.expect.upstream_hits == Some(0)));
+    file.cases.into_iter().flat_map(run).filter_map(expected).collect()
+}
+
 fn fixture(file: &CaseFile, name: &str, path: &str) -> DoorFixture {
     match file.doors.get(name) {
         Some(fixture) => fixture.clone(),
@@ -204,6 +215,11 @@ async fn run_step(case: &Case, running: &mut Running, values: &mut Values) -> Ve
     }
     let mut failures =
         Checks { expect: &case.expect, seen: &seen, running, values, before: &before, failures: vec![] }.all();
+    if let Some(code) = &case.expect.code {
+        let message = seen.responses.first().and_then(Response::message).unwrap_or(Value::Null);
+        let id = &message["error"]["data"]["decision_id"];
+        failures.extend(recorded_once(code, id, || running.door.audit()).await);
+    }
     if let Some(code) = &case.expect.audit_code
         && !audited(running, before.audit, code).await
     {

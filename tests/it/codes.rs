@@ -1,0 +1,67 @@
+//! Every stable code is provoked through the front door: `tests/cases/codes.toml` holds those that one HTTP request can
+//! provoke, the modules here the others. [`rule`] keeps it so.
+
+mod admission;
+mod rule;
+mod upstreams;
+mod wrapped;
+
+use serde_json::Value;
+
+use crate::support::{
+    cases::{recorded_once, run_file},
+    door::{Door, Setup},
+    rpc::Answer,
+};
+
+#[tokio::test]
+async fn codes_that_one_request_provokes() {
+    run_file("codes").await;
+}
+
+/// A door without tokens and with the policy that permits all. `upstream` is YAML of the upstream `test`, `more` of further
+/// sections.
+fn open_door(upstream: &str, more: &str) -> Setup {
+    Setup::config(&format!(
+        "listen: {{ address: 127.0.0.1:0 }}\n\
+         authentication: {{ disabled: true }}\n\
+         authorization: {{ policies: \"bundle:permit-all\" }}\n\
+         upstreams: {{ test: {{ {upstream} }} }}\n\
+         observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n{more}\n"
+    ))
+}
+
+/// The answer is a fault with this code, HTTP status and JSON-RPC code, and has one audit record. The rule reads the codes
+/// of these calls from the source.
+async fn expect_fault(code: &str, status: u16, rpc_code: i64, answer: &Answer, door: &Door) {
+    assert_eq!((answer.code(), answer.status, answer.rpc_code()), (code, status, rpc_code), "{}", answer.body);
+    let id = &answer.message["error"]["data"]["decision_id"];
+    assert_eq!(recorded_once(code, id, || door.audit()).await, None, "{}", door.audit_text());
+}
+
+/// The answer is a refusal by design with this code, HTTP status and JSON-RPC code, has one audit record, and the upstream
+/// saw nothing of the request, which held `canary`.
+async fn expect_refusal(
+    code: &str,
+    status: u16,
+    rpc_code: i64,
+    answer: &Answer,
+    door: &Door,
+    upstream_bytes: &[u8],
+    canary: &str,
+) {
+    expect_fault(code, status, rpc_code, answer, door).await;
+    expect_unseen(upstream_bytes, canary);
+}
+
+fn expect_unseen(upstream_bytes: &[u8], canary: &str) {
+    let seen = upstream_bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+    assert!(!seen, "the upstream saw {canary}: {}", String::from_utf8_lossy(upstream_bytes));
+}
+
+/// A message on standard output is an error with this code, and has one audit record.
+async fn expect_line(code: &str, rpc_code: i64, message: &Value, records: impl Fn() -> Vec<Value>) {
+    let error = &message["error"];
+    assert_eq!((error["data"]["code"].as_str(), error["code"].as_i64()), (Some(code), Some(rpc_code)), "{message}");
+    assert_eq!(recorded_once(code, &error["data"]["decision_id"], records).await, None);
+}
