@@ -62,17 +62,19 @@ pub struct Times {
 pub struct HttpApp {
     door: Arc<Door>,
     times: Times,
+    head_bytes_max: u32,
     active: Active,
     options: HttpServerOptions,
 }
 
 impl HttpApp {
     /// For one set of listeners.
-    pub fn new(door: Arc<Door>, times: Times, active: Active) -> Self {
+    pub fn new(door: Arc<Door>, times: Times, head_bytes_max: usize, active: Active) -> Self {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(KEEPALIVE);
-        Self { door, times, active, options }
+        let head_bytes_max = u32::try_from(head_bytes_max).unwrap_or(u32::MAX);
+        Self { door, times, head_bytes_max, active, options }
     }
 
     /// Drives one connection to its end. `http2`: whether the listener offers it.
@@ -192,7 +194,7 @@ impl HttpServerApp for HttpApp {
     fn h2_options(&self) -> Option<H2Options> {
         let mut options = default_h2_options();
         options
-            .max_header_list_size(32 << 10)
+            .max_header_list_size(self.head_bytes_max)
             .max_concurrent_streams(100)
             .initial_window_size(64 << 10)
             .initial_connection_window_size(1 << 20)

@@ -183,7 +183,8 @@ impl Running {
         let (stop, stopping) = watch::channel(false);
         let active = Active::default();
         let times = Times { head: config.accept.head_timeout.0, body_idle: config.accept.body_idle_timeout.0 };
-        let app = Arc::new(HttpApp::new(Arc::clone(&door), times, active.clone()));
+        let head_bytes_max = config.accept.head_bytes_max.bytes();
+        let app = Arc::new(HttpApp::new(Arc::clone(&door), times, head_bytes_max, active.clone()));
         let certificates = listeners.iter().filter_map(Listener::certificates).collect();
         let mut listening = JoinSet::new();
         for listener in listeners {
