@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use doorward_message::{Kind, Value, mirror::ParamTable};
 
 use super::{
-    Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX, TITLE_BYTES_MAX,
-    Tool, URI_BYTES_MAX,
+    Bounds, Catalogue, Claimed, DropReason, ITEMS_MAX, NAME_BYTES_MAX, SCHEMA_BYTES_MAX, SCHEMA_DEPTH_MAX,
+    TITLE_BYTES_MAX, Tool, URI_BYTES_MAX,
 };
 
 /// Most dropped items that are remembered by name.
@@ -17,6 +17,7 @@ const DROPPED_NAME_CHARS_MAX: usize = 64;
 /// Collects pages. A page is the `result` object of a list response.
 #[derive(Debug, Default)]
 pub struct CatalogueBuilder {
+    bounds: Bounds,
     tools: BTreeMap<Box<str>, Tool>,
     prompts: BTreeSet<Box<str>>,
     resources: BTreeSet<Box<str>>,
@@ -27,6 +28,11 @@ pub struct CatalogueBuilder {
 }
 
 impl CatalogueBuilder {
+    /// Nothing seen yet, within these bounds.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, ..Self::default() }
+    }
+
     /// Adds a page of `tools/list`.
     pub fn tools_page(&mut self, result: Value<'_>) {
         for item in items(result, "tools") {
@@ -60,7 +66,7 @@ impl CatalogueBuilder {
 
     /// Whether the tools are at their limit, so that further pages need not be fetched.
     pub fn tools_are_full(&self) -> bool {
-        self.tools.len() >= ITEMS_MAX
+        self.tools.len() >= self.bounds.tools_max
     }
 
     /// The catalogue.
@@ -89,6 +95,9 @@ impl CatalogueBuilder {
         }
         if self.tools_are_full() {
             return Err(refused(DropReason::TooMany));
+        }
+        if !is_short(item, self.bounds.description_bytes_max) {
+            return Err(refused(DropReason::DescriptionTooLong));
         }
         let schema = item.get("inputSchema").filter(|schema| fits(*schema));
         let headers = match schema.map(ParamTable::from_schema) {
@@ -127,6 +136,12 @@ impl CatalogueBuilder {
 
 fn items<'a>(result: Value<'a>, key: &str) -> impl Iterator<Item = Value<'a>> {
     result.get(key).into_iter().flat_map(Value::elements)
+}
+
+/// Whether an item's description is within its bound. One that is no text is nothing that a client shows.
+pub fn is_short(item: Value<'_>, description_bytes_max: usize) -> bool {
+    let description = item.get("description").and_then(Value::as_str);
+    description.is_none_or(|text| text.len() <= description_bytes_max)
 }
 
 fn is_valid_name(name: &str, bytes_max: usize) -> bool {

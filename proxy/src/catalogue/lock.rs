@@ -8,7 +8,7 @@ use bytes::Bytes;
 use doorward_message::{Json, Limits, ParseError};
 use serde_json::{Map, Value as JsonValue, json};
 
-use super::{Catalogue, CatalogueBuilder, Claimed};
+use super::{Bounds, Catalogue, CatalogueBuilder, Claimed};
 
 /// The format's version.
 const VERSION: i64 = 1;
@@ -31,14 +31,14 @@ pub enum LockError {
 ///
 /// # Errors
 /// See [`LockError`].
-pub fn read_lock(bytes: Bytes, limits: &Limits) -> Result<Catalogue, LockError> {
+pub fn read_lock(bytes: Bytes, limits: &Limits, bounds: Bounds) -> Result<Catalogue, LockError> {
     let document = Json::parse(bytes, limits)?;
     let root = document.root();
     let version = root.get("doorward_catalogue").and_then(doorward_message::Value::as_i64);
     if version != Some(VERSION) {
         return Err(LockError::Version);
     }
-    let mut builder = CatalogueBuilder::default();
+    let mut builder = CatalogueBuilder::new(bounds);
     builder.tools_page(root);
     builder.prompts_page(root);
     builder.resources_page(root);

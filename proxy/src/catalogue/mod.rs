@@ -14,11 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use doorward_message::mirror::ParamTable;
 
-pub use builder::CatalogueBuilder;
+pub use builder::{CatalogueBuilder, is_short};
 pub use lock::{LockError, read_lock, write_lock};
 
-/// Most tools, and most prompts, resources and templates, per upstream.
+/// Most prompts, resources and templates, each, per upstream; and most tools, where configuration does not say otherwise.
 pub const ITEMS_MAX: usize = 1_000;
+/// Longest description of an item of a list, where configuration does not say otherwise.
+pub const DESCRIPTION_BYTES_MAX: usize = 16 * 1024;
 /// Longest tool or prompt name.
 pub const NAME_BYTES_MAX: usize = 128;
 /// Longest URI or URI template.
@@ -29,6 +31,21 @@ pub const SCHEMA_BYTES_MAX: usize = 256 * 1024;
 pub const SCHEMA_DEPTH_MAX: usize = 32;
 /// Longest claimed title.
 pub const TITLE_BYTES_MAX: usize = 256;
+
+/// What configuration bounds of one upstream's lists. At a bound an item stays, over it it is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Tools.
+    pub tools_max: usize,
+    /// The description of an item, decoded.
+    pub description_bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { tools_max: ITEMS_MAX, description_bytes_max: DESCRIPTION_BYTES_MAX }
+    }
+}
 
 /// What a server claims of its tool (MCP `ToolAnnotations`). Hints, never trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +86,9 @@ pub enum DropReason {
     HeaderInvalid,
     /// Seen before in the same listing; both are dropped, because it is not known which one a call means.
     Duplicate,
-    /// Over [`ITEMS_MAX`].
+    /// Its description is over [`Bounds::description_bytes_max`].
+    DescriptionTooLong,
+    /// Over [`Bounds::tools_max`] or [`ITEMS_MAX`].
     TooMany,
 }
 

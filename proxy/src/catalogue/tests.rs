@@ -5,8 +5,8 @@ use doorward_message::{Json, Limits};
 use serde_json::{Value, json};
 
 use super::{
-    Catalogue, CatalogueBuilder, DropReason, ITEMS_MAX, LockError, NAME_BYTES_MAX, SCHEMA_DEPTH_MAX, read_lock,
-    write_lock,
+    Bounds, Catalogue, CatalogueBuilder, DESCRIPTION_BYTES_MAX, DropReason, ITEMS_MAX, LockError, NAME_BYTES_MAX,
+    SCHEMA_DEPTH_MAX, read_lock, write_lock,
 };
 
 fn document(text: impl Into<String>) -> Json {
@@ -86,6 +86,14 @@ fn tools_over_the_limit_are_dropped() {
 }
 
 #[test]
+fn tool_with_a_description_over_the_limit_is_dropped() {
+    let tool = |name: &str, bytes| json!({"name": name, "description": "d".repeat(bytes), "inputSchema": {}});
+    let catalogue = of(&json!([tool("at", DESCRIPTION_BYTES_MAX), tool("over", DESCRIPTION_BYTES_MAX + 1)]));
+    assert!(catalogue.tool("at").is_some() && catalogue.tool("over").is_none());
+    assert_eq!(reasons(&catalogue), [DropReason::DescriptionTooLong]);
+}
+
+#[test]
 fn schema_over_the_depth_limit_is_not_kept() {
     let nested = |depth: usize| (1..depth).fold(json!({}), |inner, _| json!({"a": inner}));
     let kept =
@@ -106,7 +114,7 @@ fn lock_file_reads_back_what_was_written() {
     builder.resources_page(all.root());
     builder.templates_page(all.root());
     let catalogue = builder.build();
-    let again = read_lock(Bytes::from(write_lock(&catalogue)), &Limits::default()).unwrap();
+    let again = read_lock(Bytes::from(write_lock(&catalogue)), &Limits::default(), Bounds::default()).unwrap();
     assert_eq!(catalogue.hash(), again.hash());
     assert_eq!(again.tool("a\"b").unwrap().claimed.read_only, Some(true));
     assert_eq!(again.tool("a\"b").unwrap().headers.params()[0].header_name(), "Mcp-Param-Region");
@@ -118,7 +126,8 @@ fn lock_file_reads_back_what_was_written() {
 
 #[test]
 fn lock_file_that_is_not_one_is_refused() {
-    let refused = |text: &str| read_lock(Bytes::from(text.to_owned()), &Limits::default()).unwrap_err();
+    let refused =
+        |text: &str| read_lock(Bytes::from(text.to_owned()), &Limits::default(), Bounds::default()).unwrap_err();
     assert!(matches!(refused("{"), LockError::Json(_)));
     assert_eq!(refused(r#"{"tools": []}"#), LockError::Version);
     assert_eq!(refused(r#"{"doorward_catalogue": 2}"#), LockError::Version);

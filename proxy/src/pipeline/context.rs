@@ -23,7 +23,7 @@ use super::{
         upstream::{Reply, ReplyBody},
     },
     door::Door,
-    filter::{Expected, Screen},
+    filter::{Bounds, Expected, Screen},
     observe::Observer,
     observe::audit::record::{Target, TargetKind},
     snapshot::{Route, Snapshot},
@@ -201,7 +201,11 @@ impl Context {
         let base = &self.snapshot.base;
         let tally =
             Arc::new(RouteTally { observer: self.door.observer.clone(), server: Arc::clone(&self.route.server) });
-        Screen::new(expected, decider, base.masking.clone(), Arc::clone(&base.upstream_limits), tally)
+        let bounds = Bounds {
+            messages: Arc::clone(&base.upstream_limits),
+            description_bytes_max: self.route.server.bounds().description_bytes_max,
+        };
+        Screen::new(expected, decider, base.masking.clone(), bounds, tally)
     }
 
     /// Forgets a session that has ended at the upstream.

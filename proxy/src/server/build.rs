@@ -33,7 +33,7 @@ use crate::{
         dispatch::{
             Server, Upstream,
             credential::CredentialSource,
-            settings::Http2Mode,
+            settings::{Http2Mode, UpstreamSettings},
             upstream::{
                 child::{ChildError, ChildUpstream},
                 http::{Address, Deadlines, HttpUpstream, PeerError, TlsFiles},
@@ -195,7 +195,8 @@ fn policies(config: &Config, limits: &Limits) -> Result<crate::pipeline::authori
                 let unusable =
                     |error: &dyn std::fmt::Display| BuildError::Lock(upstream.name.clone(), error.to_string());
                 let bytes = std::fs::read(path).map_err(|error| unusable(&error))?;
-                let catalogue = catalogue::read_lock(Bytes::from(bytes), limits).map_err(|error| unusable(&error))?;
+                let catalogue = catalogue::read_lock(Bytes::from(bytes), limits, bounds(&upstream.settings))
+                    .map_err(|error| unusable(&error))?;
                 Some(Arc::new(catalogue))
             }
             None => None,
@@ -324,7 +325,11 @@ fn server(config: &Config, upstream: &UpstreamConfig) -> Result<Server, BuildErr
         }
         None => None,
     };
-    Ok(Server::new(name, kind, credential))
+    Ok(Server::new(name, kind, credential, bounds(settings)))
+}
+
+fn bounds(settings: &UpstreamSettings) -> catalogue::Bounds {
+    catalogue::Bounds { tools_max: settings.tools_max, description_bytes_max: settings.description_bytes_max.bytes() }
 }
 
 fn http(

@@ -29,7 +29,10 @@ use self::{
 use super::{
     accept::message::PROTOCOL_VERSION, admit::admission::Caller, authorize::enforcement::Permitted, observe::traces,
 };
-use crate::model::{Fault, Principal, Rejection, rejection::Accept};
+use crate::{
+    catalogue::Bounds,
+    model::{Fault, Principal, Rejection, rejection::Accept},
+};
 
 /// The kinds of upstreams.
 pub enum Upstream {
@@ -44,6 +47,7 @@ pub struct Server {
     name: Arc<str>,
     upstream: Upstream,
     credential: Option<CredentialSource>,
+    bounds: Bounds,
     eras: AtomicU8,
     /// Asks for a new look at the catalogue.
     pub stale: Notify,
@@ -54,8 +58,13 @@ const LEGACY: u8 = 2;
 
 impl Server {
     /// A server that has not been spoken to yet.
-    pub fn new(name: &str, upstream: Upstream, credential: Option<CredentialSource>) -> Self {
-        Self { name: name.into(), upstream, credential, eras: AtomicU8::new(0), stale: Notify::new() }
+    pub fn new(name: &str, upstream: Upstream, credential: Option<CredentialSource>, bounds: Bounds) -> Self {
+        Self { name: name.into(), upstream, credential, bounds, eras: AtomicU8::new(0), stale: Notify::new() }
+    }
+
+    /// What is taken of its lists.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// The configured name, the id of its `Mcp::Server`.

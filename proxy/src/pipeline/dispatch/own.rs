@@ -129,7 +129,7 @@ impl<'a> OwnClient<'a> {
     /// # Errors
     /// [`FetchError`].
     pub(super) async fn list(&self) -> Result<Arc<Catalogue>, FetchError> {
-        let mut builder = CatalogueBuilder::default();
+        let mut builder = CatalogueBuilder::new(self.server.bounds());
         let mut params = "{}".to_owned();
         for _ in 0..PAGES_MAX {
             let page = self.request(&Method::ToolsList, &params).await?;

@@ -5,7 +5,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{secret_reference::SecretReference, units::Span};
+use crate::{
+    catalogue::{DESCRIPTION_BYTES_MAX, ITEMS_MAX},
+    config::{
+        secret_reference::SecretReference,
+        units::{ByteSize, Span},
+    },
+};
 
 /// One MCP server: either `url` or `command`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +45,10 @@ pub struct UpstreamSettings {
     pub children_max: u16,
     /// Time after which a child process without work is stopped.
     pub child_idle_timeout: Span,
+    /// Most tools that are known; those beyond it in the server's list are hidden and cannot be called.
+    pub tools_max: usize,
+    /// Longest description of a tool, prompt or resource; what has a longer one is hidden, and such a tool cannot be called.
+    pub description_bytes_max: ByteSize,
     /// Lock file that seeds the catalogue of tools.
     pub catalogue: Option<PathBuf>,
 }
@@ -60,6 +70,8 @@ impl Default for UpstreamSettings {
             shared: false,
             children_max: 64,
             child_idle_timeout: Span::seconds(600),
+            tools_max: ITEMS_MAX,
+            description_bytes_max: ByteSize(DESCRIPTION_BYTES_MAX as u64),
             catalogue: None,
         }
     }

@@ -1,4 +1,5 @@
-//! Lists show what the caller could call: each item is asked about with its arguments unknown.
+//! Lists show what the caller could call: each item is asked about with its arguments unknown. What has a description over
+//! its bound is left out, whatever the catalogue saw of it before.
 //!
 //! The order stays, kept items keep their bytes, every page is filtered alike; a page may become empty and still have a
 //! `nextCursor`.
@@ -8,7 +9,10 @@ use doorward_message::{
     splice::{Splice, SpliceError},
 };
 
-use crate::model::{Arguments, Ask, Decider};
+use crate::{
+    catalogue::is_short,
+    model::{Arguments, Ask, Decider},
+};
 
 /// Adds the removals of a list result to `splice`.
 ///
@@ -19,6 +23,7 @@ pub fn filter(
     result: Value<'_>,
     method: &Method,
     decider: &dyn Decider,
+    description_bytes_max: usize,
 ) -> Result<Splice, SpliceError> {
     let (key, identity) = match method {
         Method::ToolsList => ("tools", "name"),
@@ -34,7 +39,7 @@ pub fn filter(
     };
     splice.retain(items, |item| {
         let id = item.get(identity).and_then(|id| id.as_str());
-        id.is_some_and(|id| may_list(method, &id, decider))
+        is_short(item, description_bytes_max) && id.is_some_and(|id| may_list(method, &id, decider))
     })
 }
 

@@ -28,12 +28,21 @@ pub struct Expected {
     pub session: Option<Arc<SessionState>>,
 }
 
+/// What the upstream's messages are held to.
+#[derive(Clone)]
+pub struct Bounds {
+    /// Every message.
+    pub messages: Arc<Limits>,
+    /// The description of an item of a list.
+    pub description_bytes_max: usize,
+}
+
 /// Screens the messages of one exchange.
 pub struct Screen {
     expected: Expected,
     decider: Arc<dyn Decider>,
     masking: Masking,
-    limits: Arc<Limits>,
+    bounds: Bounds,
     tally: Arc<dyn Tally>,
     answered: bool,
 }
@@ -59,10 +68,10 @@ impl Screen {
         expected: Expected,
         decider: Arc<dyn Decider>,
         masking: Masking,
-        limits: Arc<Limits>,
+        bounds: Bounds,
         tally: Arc<dyn Tally>,
     ) -> Self {
-        Self { expected, decider, masking, limits, tally, answered: false }
+        Self { expected, decider, masking, bounds, tally, answered: false }
     }
 
     /// What the exchange expects.
@@ -80,7 +89,7 @@ impl Screen {
     /// # Errors
     /// [`Fault::UpstreamInvalid`] where the answer to the request itself must be withheld.
     pub async fn message(&mut self, bytes: Bytes) -> Result<Screened, Fault> {
-        let verdict = match parse_incoming(bytes, &self.limits) {
+        let verdict = match parse_incoming(bytes, &self.bounds.messages) {
             Ok(Incoming::Single(message)) => self.single(message).await?,
             Ok(Incoming::Batch(_)) | Err(_) => Screened::Drop(Dropped::Malformed),
         };
@@ -141,7 +150,9 @@ impl Screen {
             splice = splice.replace(scope.span(), br#""private""#);
         }
         if method.is_list() {
-            splice = listing::filter(splice, result, method, &*self.decider).map_err(|_| Fault::UpstreamInvalid)?;
+            let bytes_max = self.bounds.description_bytes_max;
+            splice = listing::filter(splice, result, method, &*self.decider, bytes_max)
+                .map_err(|_| Fault::UpstreamInvalid)?;
         }
         splice.finish().map_err(|_| Fault::Internal)
     }
@@ -219,7 +230,7 @@ impl Screen {
         if self.masking.is_empty() {
             return Ok(bytes);
         }
-        let json = Json::parse(bytes, &self.limits).map_err(|_| Fault::Internal)?;
+        let json = Json::parse(bytes, &self.bounds.messages).map_err(|_| Fault::Internal)?;
         let masked = self.masking.apply(&json).await.map_err(|_| Fault::UpstreamInvalid)?;
         for (detector, count) in &masked.redactions {
             self.tally.redacted(detector, *count);
