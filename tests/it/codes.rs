@@ -10,25 +10,13 @@ use serde_json::Value;
 
 use crate::support::{
     cases::{recorded_once, run_file},
-    door::{Door, Setup},
+    door::Door,
     rpc::Answer,
 };
 
 #[tokio::test]
 async fn codes_that_one_request_provokes() {
     run_file("codes").await;
-}
-
-/// A door without tokens and with the policy that permits all. `upstream` is YAML of the upstream `test`, `more` of further
-/// sections.
-fn open_door(upstream: &str, more: &str) -> Setup {
-    Setup::config(&format!(
-        "listen: {{ address: 127.0.0.1:0 }}\n\
-         authentication: {{ disabled: true }}\n\
-         authorization: {{ policies: \"bundle:permit-all\" }}\n\
-         upstreams: {{ test: {{ {upstream} }} }}\n\
-         observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n{more}\n"
-    ))
 }
 
 /// The answer is a fault with this code, HTTP status and JSON-RPC code, and has one audit record. The rule reads the codes

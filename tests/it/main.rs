@@ -20,6 +20,7 @@ mod decisions;
 mod hostile;
 mod layout;
 mod life;
+mod limits;
 mod parts;
 mod real_clients;
 mod telemetry;

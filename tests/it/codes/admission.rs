@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::symlink, time::Duration};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{expect_fault, expect_refusal, open_door};
+use super::{expect_fault, expect_refusal};
 use crate::support::{
     door::{Door, Setup},
     rpc::{Answer, Client},
@@ -62,7 +62,7 @@ async fn token_without_a_scope_of_the_route_is_refused() {
 async fn request_over_the_rate_limit_is_refused_with_the_time_to_wait() {
     let upstream = Scripted::start(Era::Modern).await;
     let limits = "rate_limits: [ { per: [principal], limit: 1/min, burst: 2 } ]";
-    let door = open_door(&format!("url: \"{}\"", upstream.url), limits).start().await;
+    let door = Setup::open(&format!("url: \"{}\"", upstream.url), limits).start().await;
     let client = Client::modern(&door.url, None);
     for _ in 0..2 {
         let answer = client.request("prompts/get", json!({ "name": "greet" })).await;
@@ -132,7 +132,7 @@ async fn until(client: &Client, status: u16) -> Answer {
 async fn credential_that_cannot_be_read_stops_the_call() {
     let upstream = Scripted::start(Era::Modern).await;
     let test = format!("url: \"{}\", credential: {{ value: {{ file: \"{{{{folder}}}}/secret\" }} }}", upstream.url);
-    let door = open_door(&test, "").file("secret", "a-generated-secret-swordfish").start().await;
+    let door = Setup::open(&test, "").file("secret", "a-generated-secret-swordfish").start().await;
     let client = Client::modern(&door.url, None);
     let answer = client.request("prompts/get", json!({ "name": "greet" })).await;
     assert_eq!(answer.status, 200, "{}", answer.body);

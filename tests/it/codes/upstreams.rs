@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{expect_fault, expect_unseen, open_door};
+use super::{expect_fault, expect_unseen};
 use crate::support::{
+    door::{Door, Setup},
     process::free_port,
     rpc::Client,
     upstream::{Era, Reply, Scripted, Step},
@@ -19,7 +20,7 @@ fn slow(on: &str, pause: Duration) -> Reply {
 #[tokio::test]
 async fn upstream_that_does_not_listen_cannot_be_reached() {
     let url = format!("url: \"http://127.0.0.1:{}/mcp\"", free_port());
-    let door = open_door(&url, "").start().await;
+    let door = Setup::open(&url, "").start().await;
     let answer = Client::modern(&door.url, None).request("prompts/get", json!({ "name": "greet" })).await;
     expect_fault("upstream.connect", 502, -31051, &answer, &door).await;
 }
@@ -27,7 +28,7 @@ async fn upstream_that_does_not_listen_cannot_be_reached() {
 #[tokio::test]
 async fn upstream_that_does_not_answer_in_time_is_given_up() {
     let upstream = Scripted::start(Era::Modern).await;
-    let door = open_door(&format!("url: \"{}\", first_byte_timeout: 400ms", upstream.url), "").start().await;
+    let door = Setup::open(&format!("url: \"{}\", first_byte_timeout: 400ms", upstream.url), "").start().await;
     upstream.script([slow("prompts/get", Duration::from_secs(60))]);
     let begin = Instant::now();
     let answer = Client::modern(&door.url, None).request("prompts/get", json!({ "name": "greet" })).await;
@@ -39,7 +40,7 @@ async fn upstream_that_does_not_answer_in_time_is_given_up() {
 #[tokio::test]
 async fn client_that_leaves_is_recorded_and_its_call_ends() {
     let upstream = Scripted::start(Era::Modern).await;
-    let door = open_door(&format!("url: \"{}\"", upstream.url), "").start().await;
+    let door = Setup::open(&format!("url: \"{}\"", upstream.url), "").start().await;
     let client = Client::modern(&door.url, None);
     upstream.script([slow("prompts/get", Duration::from_secs(600))]);
     let asked = tokio::spawn(async move { client.request("prompts/get", json!({ "name": "greet" })).await });
@@ -49,7 +50,7 @@ async fn client_that_leaves_is_recorded_and_its_call_ends() {
 }
 
 /// One audit record has this code; it is the outcome of a call that was permitted. For a code that nobody is there to read.
-async fn expect_outcome(code: &str, door: &crate::support::door::Door) {
+async fn expect_outcome(code: &str, door: &Door) {
     let coded = |record: &&Value| record["code"] == code;
     let records = door.wait_audit(|records| records.iter().any(|record| coded(&record))).await;
     let found: Vec<_> = records.iter().filter(coded).collect();
@@ -64,7 +65,7 @@ async fn expect_outcome(code: &str, door: &crate::support::door::Door) {
 async fn client_that_leaves_within_its_request_is_recorded_and_nothing_goes_upstream() {
     use tokio::io::AsyncWriteExt as _;
     let upstream = Scripted::start(Era::Modern).await;
-    let door = open_door(&format!("url: \"{}\"", upstream.url), "").start().await;
+    let door = Setup::open(&format!("url: \"{}\"", upstream.url), "").start().await;
     let mut stream = tokio::net::TcpStream::connect(door.address()).await.unwrap();
     let head = format!(
         "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{\"canary\":",

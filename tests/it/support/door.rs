@@ -44,6 +44,18 @@ impl Setup {
         setup.arguments(&["-c", &file.display().to_string()])
     }
 
+    /// `serve` without tokens and with the policy that permits all. `upstream` is YAML of the upstream `test`, `more` of
+    /// further sections.
+    pub(crate) fn open(upstream: &str, more: &str) -> Self {
+        Self::config(&format!(
+            "listen: {{ address: 127.0.0.1:0 }}\n\
+             authentication: {{ disabled: true }}\n\
+             authorization: {{ policies: \"bundle:permit-all\" }}\n\
+             upstreams: {{ test: {{ {upstream} }} }}\n\
+             observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n{more}\n"
+        ))
+    }
+
     /// `wrap`: stdio to stdio. Close with [`Setup::command`].
     pub(crate) fn wrap() -> Self {
         Self::new(&["wrap"])

@@ -1,0 +1,190 @@
+//! Limits of time, with shorter values than the defaults. Lower bounds hold exactly; upper ones are wide, because a busy
+//! machine is slow.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    door::{Door, Setup},
+    process::free_port,
+    raw::{Exchange, Patience, Piece, exchange},
+    rpc::{self, Answer, Client},
+    upstream::{Era, Reply, Scripted, Step},
+};
+
+/// Far beyond every configured time, far below every default.
+const LATE: Duration = Duration::from_secs(8);
+const EVENTS: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+const RESULT: &[u8] =
+    b"data: {\"jsonrpc\":\"2.0\",\"id\":{{id}},\"result\":{\"resultType\":\"complete\",\"messages\":[]}}\n\n";
+
+async fn ask(door: &Door) -> (Answer, Duration) {
+    let begin = Instant::now();
+    let answer = Client::modern(&door.url, None).request("prompts/get", json!({ "name": "greet" })).await;
+    (answer, begin.elapsed())
+}
+
+fn body() -> String {
+    let params = json!({ "name": "greet", "_meta": rpc::meta() });
+    json!({ "jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": params }).to_string()
+}
+
+/// A valid request in its two parts.
+fn parts(door: &Door) -> (String, String) {
+    let body = body();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nMCP-Protocol-Version: {}\r\n\
+         Mcp-Method: prompts/get\r\nMcp-Name: greet\r\nContent-Length: {}\r\n\r\n",
+        door.address(),
+        rpc::MODERN,
+        body.len()
+    );
+    (head, body)
+}
+
+/// Writes `text` in `count` pieces with a pause before each but the first.
+fn pieces(text: &str, count: usize, pause_ms: u64) -> Vec<Piece> {
+    let size = text.len().div_ceil(count);
+    let piece = |(place, bytes): (usize, &[u8])| Piece {
+        pause_ms: if place == 0 { 0 } else { pause_ms },
+        bytes: bytes.to_vec(),
+    };
+    text.as_bytes().chunks(size).enumerate().map(piece).collect()
+}
+
+async fn send(door: &Door, pieces: &[Piece]) -> Exchange {
+    exchange(&door.address(), pieces, Patience { response: Duration::from_secs(20), ..Patience::default() }).await
+}
+
+/// Refused with 408 no sooner than `at_least` after the first byte, and long before the default would.
+fn timed_out(seen: &Exchange, at_least: Duration) {
+    let first = seen.first();
+    let message: Value = first.message().unwrap_or_default();
+    assert_eq!((first.status, &message["error"]["data"]["code"]), (408, &json!("accept.timeout")), "{}", first.text());
+    assert!((at_least..LATE).contains(&seen.elapsed), "{:?}", seen.elapsed);
+}
+
+async fn with_accept(upstream: &Scripted, accept: &str) -> Door {
+    Setup::open(&format!("url: \"{}\"", upstream.url), &format!("accept: {{ {accept} }}")).start().await
+}
+
+#[tokio::test]
+async fn head_has_its_time_in_all_and_not_more() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = with_accept(&upstream, "head_timeout: 2s").await;
+    let (head, body) = parts(&door);
+    let mut in_time = pieces(&head, 3, 200);
+    in_time.push(body.clone().into_bytes().into());
+    assert_eq!(send(&door, &in_time).await.first().status, 200);
+    let before = upstream.bytes().len();
+    // A byte now and then does not win more of it.
+    timed_out(&send(&door, &pieces(&head, 20, 250)).await, Duration::from_secs(2));
+    timed_out(&send(&door, &[head[..30].to_owned().into_bytes().into()]).await, Duration::from_secs(2));
+    assert_eq!(upstream.bytes().len(), before, "the upstream saw nothing");
+}
+
+#[tokio::test]
+async fn body_may_be_slow_but_not_silent() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = with_accept(&upstream, "body_idle_timeout: 2s").await;
+    let (head, body) = parts(&door);
+    let with_head = |rest: Vec<Piece>| [vec![head.clone().into_bytes().into()], rest].concat();
+    let begin = Instant::now();
+    // Longer in all than the limit, and never silent for that long.
+    assert_eq!(send(&door, &with_head(pieces(&body, 8, 400))).await.first().status, 200);
+    assert!(begin.elapsed() >= Duration::from_secs(2), "{:?}", begin.elapsed());
+    let before = upstream.calls().len();
+    let silent = with_head(vec![body[..20].to_owned().into_bytes().into()]);
+    timed_out(&send(&door, &silent).await, Duration::from_secs(2));
+    assert_eq!(upstream.calls().len(), before, "the upstream saw nothing");
+}
+
+#[tokio::test]
+async fn connection_that_does_not_stand_in_time_is_given_up() {
+    // It takes the connection and never speaks TLS.
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = tokio::spawn(async move {
+        let mut kept = vec![];
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+        }
+    });
+    let url = format!("url: \"https://localhost:{port}/mcp\", connect_timeout: 1s");
+    let door = Setup::open(&url, "").start().await;
+    let (answer, took) = ask(&door).await;
+    assert_eq!((answer.status, answer.code()), (502, "upstream.connect"), "{}", answer.body);
+    assert!((Duration::from_secs(1)..LATE).contains(&took), "{took:?}");
+    silent.abort();
+    // The default is there too, and nobody listening is told at once.
+    let door = Setup::open(&format!("url: \"http://127.0.0.1:{}/mcp\"", free_port()), "").start().await;
+    let (answer, took) = ask(&door).await;
+    assert_eq!((answer.status, answer.code()), (502, "upstream.connect"), "{}", answer.body);
+    assert!(took < LATE, "{took:?}");
+}
+
+#[tokio::test]
+async fn first_byte_has_its_time_and_not_more() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = Setup::open(&format!("url: \"{}\", first_byte_timeout: 2s", upstream.url), "").start().await;
+    let slow = |pause_ms| Reply {
+        on: Some("prompts/get".to_owned()),
+        steps: [
+            vec![Step::Pause(Duration::from_millis(pause_ms))],
+            vec![Step::Send([EVENTS, RESULT].concat()), Step::Close],
+        ]
+        .concat(),
+        times: 1,
+    };
+    upstream.script([slow(500)]);
+    let (answer, _) = ask(&door).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    upstream.script([slow(60_000)]);
+    let (answer, took) = ask(&door).await;
+    assert_eq!((answer.status, answer.code()), (504, "upstream.timeout"), "{}", answer.body);
+    assert!((Duration::from_secs(2)..LATE).contains(&took), "{took:?}");
+}
+
+fn streaming(middle: impl IntoIterator<Item = Step>) -> Reply {
+    let mut steps = vec![Step::Send(EVENTS.to_vec())];
+    steps.extend(middle);
+    steps.extend([Step::Send(RESULT.to_vec()), Step::Close]);
+    Reply { on: Some("prompts/get".to_owned()), steps, times: 1 }
+}
+
+#[tokio::test]
+async fn stream_may_be_long_but_not_silent() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = Setup::open(&format!("url: \"{}\", idle_timeout: 2s", upstream.url), "").start().await;
+    // Comments are no silence: longer in all than the limit.
+    let comment = [Step::Pause(Duration::from_millis(400)), Step::Send(b": still here\n\n".to_vec())];
+    upstream.script([streaming(comment.into_iter().cycle().take(16))]);
+    let (answer, took) = ask(&door).await;
+    assert!(answer.message.get("result").is_some(), "{}", answer.body);
+    assert!(took >= Duration::from_secs(2), "{took:?}");
+    upstream.script([streaming([Step::Pause(Duration::from_secs(60))])]);
+    let (answer, took) = ask(&door).await;
+    assert_eq!((answer.status, answer.code()), (200, "upstream.timeout"), "{}", answer.body);
+    assert!((Duration::from_secs(2)..LATE).contains(&took), "{took:?}");
+    let closed = async {
+        while upstream.open() > 1 {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(70), closed).await.expect("the silent connection is given up");
+}
+
+#[tokio::test]
+async fn silent_stream_gets_a_comment_every_15_s() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = Setup::open(&format!("url: \"{}\"", upstream.url), "").start().await;
+    upstream.script([streaming([Step::Pause(Duration::from_secs(18))])]);
+    let (head, body) = parts(&door);
+    let patience = Patience { response: Duration::from_secs(60), ..Patience::default() };
+    let seen = exchange(&door.address(), &[format!("{head}{body}").into_bytes().into()], patience).await;
+    let text = seen.first().text();
+    let comments = text.lines().filter(|line| line.starts_with(':')).count();
+    assert_eq!(comments, 1, "one in 18 s: {text}");
+    assert_eq!(seen.first().events().len(), 1, "{text}");
+}
