@@ -4,6 +4,7 @@
 
 mod http2;
 mod keys;
+mod lines;
 mod lists;
 mod times;
 
