@@ -14,9 +14,7 @@ use crate::support::{
 
 #[test]
 fn case_files_are_well_formed() {
-    let folder = crate::support::parts::repository().join("tests/cases");
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let names: Vec<String> = names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
+    let names = cases::names();
     assert!(!names.is_empty());
     for name in names {
         assert!(cases::read_file(&name) > 0, "{name}");

@@ -78,9 +78,14 @@ impl Setup {
 
     /// A file in the door's folder.
     pub(crate) fn file(self, path: &str, text: &str) -> Self {
+        self.file_bytes(path, text.as_bytes())
+    }
+
+    /// A file that may be no text.
+    pub(crate) fn file_bytes(self, path: &str, bytes: &[u8]) -> Self {
         let file = self.folder.path().join(path);
         fs::create_dir_all(file.parent().expect("a file lies in a folder")).unwrap();
-        fs::write(file, text).unwrap();
+        fs::write(file, bytes).unwrap();
         self
     }
 
@@ -275,5 +280,10 @@ impl StdioDoor {
 
     pub(crate) fn audit(&self) -> Vec<Value> {
         records(&self.setup.audit_path())
+    }
+
+    /// The audit file's bytes.
+    pub(crate) fn audit_text(&self) -> String {
+        fs::read_to_string(self.setup.audit_path()).unwrap_or_default()
     }
 }

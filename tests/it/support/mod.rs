@@ -5,6 +5,7 @@ pub(crate) mod cases;
 pub(crate) mod clients;
 pub(crate) mod conformance;
 pub(crate) mod door;
+pub(crate) mod h2;
 pub(crate) mod oidc;
 pub(crate) mod otlp;
 pub(crate) mod parts;

@@ -5,7 +5,10 @@ use std::{
     net::TcpListener,
     path::Path,
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,6 +27,7 @@ pub(crate) const READY_MS_MAX: u64 = 60_000;
 pub(crate) struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     grown: Arc<Notify>,
+    held: Arc<AtomicBool>,
 }
 
 impl Output {
@@ -35,6 +39,11 @@ impl Output {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
+    /// While it is held, nothing more is read than is on its way already.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
     fn follow(&self, mut from: impl AsyncRead + Unpin + Send + 'static) {
         let output = self.clone();
         tokio::spawn(async move {
@@ -44,6 +53,9 @@ impl Output {
             {
                 output.bytes.lock().unwrap().extend_from_slice(&buffer[..count]);
                 output.grown.notify_waiters();
+                while output.held.load(Ordering::SeqCst) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
             }
         });
     }
@@ -160,6 +172,14 @@ impl Process {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         stdin.write_all(bytes).await.unwrap_or_else(|error| panic!("{} does not read: {error}", self.name));
         stdin.flush().await.unwrap();
+    }
+
+    /// Writes what the process takes: it may rightly end before it has read everything.
+    pub(crate) async fn offer(&mut self, bytes: &[u8]) {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        if stdin.write_all(bytes).await.is_ok() {
+            let _ = stdin.flush().await;
+        }
     }
 
     /// Closes the process's standard input.

@@ -102,11 +102,13 @@ pub(crate) struct Patience {
     pub(crate) response: Duration,
     /// After it, for more responses or the end of the connection.
     pub(crate) linger: Duration,
+    /// For so long nothing is read at all.
+    pub(crate) unread: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { response: Duration::from_secs(20), linger: Duration::from_millis(60) }
+        Self { response: Duration::from_secs(20), linger: Duration::from_millis(60), unread: Duration::ZERO }
     }
 }
 
@@ -137,7 +139,8 @@ pub(crate) async fn exchange_on(
         writer
     });
     let mut result = Exchange::default();
-    let mut deadline = begin + patience.response;
+    tokio::time::sleep(patience.unread).await;
+    let mut deadline = begin + patience.unread + patience.response;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match tokio::time::timeout_at(deadline, reader.read(&mut buffer)).await {
@@ -163,6 +166,54 @@ pub(crate) async fn exchange_on(
     (result.interim, result.responses) = responses(&result.received, result.closed);
     sending.abort();
     result
+}
+
+/// A connection that stays, for one request after the other.
+pub(crate) struct Connection {
+    address: String,
+    stream: Option<TcpStream>,
+}
+
+impl Connection {
+    /// Connects when there is something to send.
+    pub(crate) fn to(address: &str) -> Self {
+        Self { address: address.to_owned(), stream: None }
+    }
+
+    /// Sends a request and waits for its complete answer; connects anew where the peer has closed.
+    pub(crate) async fn ask(&mut self, request: &[u8], patience: Duration) -> Option<Response> {
+        let reused = self.stream.is_some();
+        match tokio::time::timeout(patience, self.once(request)).await {
+            Ok(Some(response)) => Some(response),
+            // It may have been closed while it rested.
+            Ok(None) if reused => tokio::time::timeout(patience, self.once(request)).await.ok().flatten(),
+            _ => None,
+        }
+    }
+
+    async fn once(&mut self, request: &[u8]) -> Option<Response> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(&self.address).await.ok()?,
+        };
+        stream.set_nodelay(true).ok()?;
+        stream.write_all(request).await.ok()?;
+        let (mut received, mut buffer) = (vec![], vec![0; 16 * 1024]);
+        loop {
+            let count = stream.read(&mut buffer).await.ok()?;
+            received.extend_from_slice(&buffer[..count]);
+            let response = responses(&received, count == 0).1.into_iter().next();
+            match response.filter(|response| response.complete) {
+                Some(response) => {
+                    let closes = response.headers.get("connection").is_some_and(|value| value == "close");
+                    self.stream = (!closes && count > 0).then_some(stream);
+                    return Some(response);
+                }
+                None if count == 0 => return None,
+                None => {}
+            }
+        }
+    }
 }
 
 /// Splits what came into interim and final responses.

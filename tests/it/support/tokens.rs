@@ -132,10 +132,14 @@ pub(crate) struct Recipe {
     pub(crate) times_s: BTreeMap<String, i64>,
     /// Claims given in seconds from now, as strings of digits.
     pub(crate) times_text_s: BTreeMap<String, i64>,
-    /// The payload's text in place of the claims.
+    /// The payload's text in place of the claims; `{{issuer}}` in it is the issuer.
     pub(crate) payload: Option<String>,
     /// The header's JSON text in place of the header.
     pub(crate) header_text: Option<String>,
+    /// Claims that are lists of so many different strings.
+    pub(crate) lists: BTreeMap<String, usize>,
+    /// Claims that are strings of so many bytes.
+    pub(crate) long: BTreeMap<String, usize>,
     /// Appended to `iss`.
     pub(crate) issuer_suffix: String,
     /// Parts separated by dots, appended to the token.
@@ -292,7 +296,8 @@ impl Issuer {
             _ => "ES256",
         });
         let header = recipe.header_text.clone().unwrap_or_else(|| self.header(recipe, key, alg));
-        let payload = recipe.payload.clone().unwrap_or_else(|| Value::Object(self.claims(recipe)).to_string());
+        let payload = recipe.payload.as_ref().map(|text| text.replace("{{issuer}}", self.url()));
+        let payload = payload.unwrap_or_else(|| Value::Object(self.claims(recipe)).to_string());
         let signed = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
         let signature = self.sign(key, alg, signed.as_bytes());
         format!("{signed}.{}{}", BASE64URL.encode(signature), recipe.suffix)
@@ -348,6 +353,11 @@ impl Issuer {
         claims.extend(recipe.times_s.iter().map(|(name, offset)| (name.clone(), json!(now + offset))));
         claims
             .extend(recipe.times_text_s.iter().map(|(name, offset)| (name.clone(), json!((now + offset).to_string()))));
+        claims.extend(recipe.lists.iter().map(|(name, count)| {
+            let values: Vec<String> = (0..*count).map(|number| format!("{name}-{number}")).collect();
+            (name.clone(), json!(values))
+        }));
+        claims.extend(recipe.long.iter().map(|(name, bytes)| (name.clone(), json!("x".repeat(*bytes)))));
         claims.retain(|name, _| !recipe.claims_drop.contains(name));
         claims
     }

@@ -9,21 +9,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{tokens::Recipe, upstream::Era};
-
-/// A door that the cases of a file use.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DoorFixture {
-    /// Cedar policies. The upstream is called `test`.
-    pub(crate) policies: String,
-    /// YAML of more configuration, appended to what every door has.
-    pub(crate) config: String,
-    /// Results that the scripted upstream gives instead of its own: method → JSON text.
-    pub(crate) results: BTreeMap<String, String>,
-    /// No tokens; the caller is anonymous.
-    pub(crate) no_authentication: bool,
-}
+use super::{
+    super::{tokens::Recipe, upstream::Era},
+    crowd::Crowd,
+    fixture::DoorFixture,
+    start::StartCase,
+    stdio::StdioCase,
+};
 
 /// How the upstream answers.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,7 +25,9 @@ pub(crate) struct UpstreamScript {
     pub(crate) on: Option<String>,
     /// What to write; a template. `{{id}}` is the request's id.
     pub(crate) send: Vec<String>,
-    /// Pause before each further piece.
+    /// How often the last piece is written.
+    pub(crate) last_times: Option<usize>,
+    /// Pause after each piece.
     pub(crate) pause_ms: u64,
     /// Close the connection afterwards.
     pub(crate) close: bool,
@@ -94,6 +88,8 @@ pub(crate) struct Expect {
     pub(crate) headers: BTreeMap<String, String>,
     /// Headers that must be missing.
     pub(crate) headers_absent: Vec<String>,
+    /// Header → a text (a template) that its value is not.
+    pub(crate) headers_differ: BTreeMap<String, String>,
     /// Texts in the answer's body.
     pub(crate) body_contains: Vec<String>,
     /// Texts that are in no answer, audit record or log line.
@@ -114,8 +110,16 @@ pub(crate) struct Expect {
     pub(crate) responses: Option<usize>,
     /// How many JSON messages a stream delivers.
     pub(crate) messages: Option<usize>,
-    /// At most this long until the answer.
+    /// At most this long until the answer is complete.
     pub(crate) within_ms: Option<u64>,
+    /// The interim answers (1xx), in order.
+    pub(crate) interim: Option<Vec<u16>>,
+    /// At most this many fetches of the first issuer's keys.
+    pub(crate) jwks_fetches_max: Option<usize>,
+    /// By how much the door's resident memory may have grown afterwards, where it is not what the common tail allows.
+    pub(crate) growth_mib_max: Option<u64>,
+    /// The valid call of the common tail is refused: the case leaves policies that refuse everything.
+    pub(crate) tail_refused: bool,
 }
 
 /// A case, or a step of one.
@@ -137,6 +141,14 @@ pub(crate) struct Case {
     pub(crate) value: String,
     /// Free text for `{{other}}`.
     pub(crate) other: String,
+    /// Sends the request as HTTP/2 frames. The body is then sent as it is, whatever `Content-Length` says.
+    pub(crate) http2: bool,
+    /// HTTP/2: `:authority`, a template; the door's own address if left out.
+    pub(crate) authority: Option<String>,
+    /// Replaces the door's policies before the request, and waits until they were taken or refused.
+    pub(crate) policies: Option<String>,
+    /// Pause before the request.
+    pub(crate) wait_ms: u64,
     /// The HTTP method.
     pub(crate) method: String,
     /// The request target.
@@ -146,6 +158,8 @@ pub(crate) struct Case {
     pub(crate) headers: HeaderChanges,
     /// The JSON-RPC method; `tools/call` if left out.
     pub(crate) rpc_method: String,
+    /// The header `Mcp-Name` of a method that is not `tools/call` (modern era).
+    pub(crate) rpc_name: Option<String>,
     /// JSON text of the id.
     pub(crate) rpc_id: String,
     /// Tool for `tools/call`; `echo` if left out.
@@ -168,8 +182,14 @@ pub(crate) struct Case {
     pub(crate) split_bytes: usize,
     /// … with this pause.
     pub(crate) split_pause_ms: u64,
+    /// For so long nothing of the answer is read.
+    pub(crate) unread_ms: u64,
     /// The bearer token; a valid one of `alice` if left out.
     pub(crate) token: Recipe,
+    /// Whose token it is: the `first` issuer's if left out, or the `second`'s.
+    pub(crate) issuer: String,
+    /// Sends the request many times at once, each with its own `{{number}}`.
+    pub(crate) crowd: Option<Crowd>,
     /// Sends without `Authorization`.
     pub(crate) no_token: bool,
     /// Legacy: does not send the session id of this file's session.
@@ -191,6 +211,20 @@ pub(crate) struct CaseFile {
     pub(crate) doors: BTreeMap<String, DoorFixture>,
     /// With variants and steps expanded.
     pub(crate) cases: Vec<Case>,
+    /// Doors that may start or not.
+    pub(crate) starts: Vec<StartCase>,
+    /// Wrappers on standard streams.
+    pub(crate) stdios: Vec<StdioCase>,
+}
+
+impl CaseFile {
+    /// The id, the title and the variant of everything in the file.
+    pub(crate) fn ids(&self) -> Vec<(&str, &str, &str)> {
+        let cases = self.cases.iter().map(|case| (&*case.id, &*case.title, &*case.name));
+        let starts = self.starts.iter().map(|case| (&*case.id, &*case.title, &*case.name));
+        let stdios = self.stdios.iter().map(|case| (&*case.id, &*case.title, &*case.name));
+        cases.chain(starts).chain(stdios).collect()
+    }
 }
 
 /// `over` on top of `base`: tables are merged, everything else is replaced.
@@ -238,6 +272,19 @@ fn expanded(mut case: toml::Table, file: &str) -> Vec<Case> {
     variants.iter().map(|variant| with_steps(merged(&case, variant))).collect()
 }
 
+/// Tables without steps, with their variants expanded.
+fn plain<T: serde::de::DeserializeOwned>(value: Option<toml::Value>, what: &str, file: &str) -> Vec<T> {
+    let expanded = tables(value, what).into_iter().flat_map(|mut table| {
+        let variants = tables(table.remove("variant"), "variant");
+        if variants.is_empty() { vec![table] } else { variants.iter().map(|variant| merged(&table, variant)).collect() }
+    });
+    let read = |table: toml::Table| {
+        let shown = table.get("id").cloned();
+        toml::Value::Table(table).try_into().unwrap_or_else(|error| panic!("{file}: {what} {shown:?}: {error}"))
+    };
+    expanded.map(read).collect()
+}
+
 /// Reads a case file's text.
 pub(crate) fn parse(text: &str, file: &str) -> CaseFile {
     let mut table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -245,17 +292,23 @@ pub(crate) fn parse(text: &str, file: &str) -> CaseFile {
         None => BTreeMap::new(),
         Some(doors) => doors.try_into().unwrap_or_else(|error| panic!("{file}: door: {error}")),
     };
-    let cases: Vec<Case> =
-        tables(table.remove("case"), "case").into_iter().flat_map(|case| expanded(case, file)).collect();
+    let cases = tables(table.remove("case"), "case").into_iter().flat_map(|case| expanded(case, file)).collect();
+    let starts = plain(table.remove("start"), "start", file);
+    let stdios = plain(table.remove("stdio"), "stdio", file);
     assert!(table.is_empty(), "{file}: unknown keys {:?}", table.keys().collect::<Vec<_>>());
-    assert!(!cases.is_empty(), "{file}: no case");
-    for case in &cases {
-        assert!(!case.id.is_empty() && !case.title.is_empty(), "{file}: a case without id or title");
-        let checked = std::iter::once(case).chain(&case.steps);
-        let vague = checked
-            .filter(|one| case.steps.is_empty() || !std::ptr::eq(*one, case))
-            .any(|one| one.expect.status.is_none() && !one.expect.no_answer);
-        assert!(!vague, "{file}: {} {} expects no status", case.id, case.name);
+    let read = CaseFile { doors, cases, starts, stdios };
+    assert!(!read.ids().is_empty(), "{file}: no case");
+    for (id, title, _) in read.ids() {
+        assert!(!id.is_empty() && !title.is_empty(), "{file}: a case without id or title");
     }
-    CaseFile { doors, cases }
+    for case in &read.cases {
+        assert!(says_enough(case), "{file}: {} {} expects no status", case.id, case.name);
+    }
+    read
+}
+
+/// Whether each request of a case expects an answer of some kind, or none at all.
+fn says_enough(case: &Case) -> bool {
+    let requests = if case.steps.is_empty() { std::slice::from_ref(case) } else { &case.steps };
+    requests.iter().all(|one| one.expect.status.is_some() || one.expect.no_answer)
 }

@@ -1,7 +1,7 @@
 //! From a case to the exact bytes of its request.
 //!
-//! Templates: `{{NAME}}` is a placeholder's value, `{{hex:ff00}}` raw bytes, `{{repeat:N:TEXT}}` a repetition. Everything
-//! else is taken as it stands.
+//! Templates: `{{NAME}}` is a placeholder's value, `{{hex:ff00}}` raw bytes, `{{repeat:N:TEXT}}` a repetition,
+//! `{{keys:N}}` so many small members of an object, each after a comma. Everything else is taken as it stands.
 
 use std::collections::BTreeMap;
 
@@ -38,6 +38,10 @@ fn placeholder(name: &str, values: &Values) -> Vec<u8> {
         let pairs = hex.as_bytes().chunks(2);
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
         return pairs.map(byte).collect();
+    }
+    if let Some(count) = name.strip_prefix("keys:") {
+        let count: usize = count.parse().unwrap();
+        return (0..count).flat_map(|number| format!(",\"k{number}\":0").into_bytes()).collect();
     }
     if let Some(repetition) = name.strip_prefix("repeat:") {
         let (count, text) = repetition.split_once(':').unwrap_or_else(|| panic!("{{{{repeat:N:TEXT}}}}, not {name}"));
@@ -86,6 +90,33 @@ pub(crate) fn request(case: &Case, values: &Values) -> Vec<u8> {
     bytes
 }
 
+/// The header fields of an HTTP/2 request: the same lines in lower case, with `:authority` in the place of `Host`.
+pub(crate) fn http2_fields(case: &Case, values: &Values) -> Vec<(String, Vec<u8>)> {
+    let authority = case.authority.as_deref().unwrap_or("{{host}}");
+    let pseudo = [
+        (":method", or(&case.method, "POST").as_bytes().to_vec()),
+        (":scheme", b"http".to_vec()),
+        (":authority", render(authority, values)),
+        (":path", render(or(&case.target, "/mcp"), values)),
+    ];
+    let pseudo = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let sets_host = case.headers.set.keys().any(|name| name.eq_ignore_ascii_case("host"));
+    let lines = header_lines(case, values, http2_body(case, values).len()).into_iter();
+    let lines = lines.map(|(name, value)| (name.to_ascii_lowercase(), value));
+    let lines = lines.filter(|(name, _)| sets_host || name != "host");
+    let added = case.headers.add.iter().map(|line| {
+        let line = render_text(line, values);
+        let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("no header line: {line}"));
+        (name.to_ascii_lowercase(), value.as_bytes().to_vec())
+    });
+    pseudo.chain(lines).chain(added).collect()
+}
+
+/// The body of an HTTP/2 request.
+pub(crate) fn http2_body(case: &Case, values: &Values) -> Vec<u8> {
+    body(case, values)
+}
+
 fn header_lines(case: &Case, values: &Values, body_bytes: usize) -> Vec<(String, Vec<u8>)> {
     let mut lines: Vec<(&str, String)> = vec![("Host", values["host"].clone())];
     if !case.no_token && values.contains_key("token") {
@@ -104,8 +135,10 @@ fn header_lines(case: &Case, values: &Values, body_bytes: usize) -> Vec<(String,
             lines.push(("MCP-Protocol-Version", rpc::MODERN.to_owned()));
             if posts {
                 lines.push(("Mcp-Method", method.to_owned()));
-                if method == "tools/call" {
-                    lines.push(("Mcp-Name", or(&case.tool, "echo").to_owned()));
+                match &case.rpc_name {
+                    Some(name) => lines.push(("Mcp-Name", render_text(name, values))),
+                    None if method == "tools/call" => lines.push(("Mcp-Name", or(&case.tool, "echo").to_owned())),
+                    None => {}
                 }
             }
         }
