@@ -267,6 +267,11 @@ impl Arrival {
         self.ended(status, Some(fault.public().code), Some(fault), None, bytes);
     }
 
+    /// The answer was ended by a later decision: a token that expired, a policy that no longer permits.
+    pub fn withdrawn(&mut self, rejection: &Rejection, status: u16, bytes: usize) {
+        self.ended(status, Some(rejection.public().code), None, None, bytes);
+    }
+
     /// Hands the recording of the outcome on, to a stream.
     pub fn take(&mut self) -> Option<Self> {
         let rest = Self {

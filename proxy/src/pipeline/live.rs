@@ -144,7 +144,7 @@ impl LiveStream {
     /// The client has gone. A modern request is cancelled; a legacy one runs to its end, unheard.
     pub fn abandon(mut self) {
         if self.ends_with_client() {
-            return self.finish(Some(Fault::DownstreamClosed));
+            return self.finish(Some(&Last::Fault(Fault::DownstreamClosed)));
         }
         tokio::spawn(async move { while !matches!(self.next().await, Out::End) {} });
     }
@@ -175,7 +175,7 @@ impl LiveStream {
             }),
             _ => None,
         };
-        self.finish(last.as_ref().map(Last::fault));
+        self.finish(last.as_ref());
         match body {
             Some(body) if self.framed => Out::Event(frame(None, None, body)),
             Some(body) => Out::Event(body),
@@ -183,13 +183,15 @@ impl LiveStream {
         }
     }
 
-    fn finish(&mut self, fault: Option<Fault>) {
+    fn finish(&mut self, last: Option<&Last>) {
         let ending = self.stream.take().map(|stream| stream.ending());
         let Some(mut arrival) = self.arrival.take() else {
             return;
         };
-        match (fault, ending) {
-            (Some(fault), _) | (None, Some(Ending::Fault(fault))) => arrival.broken(fault, 200, self.bytes),
+        match (last, ending) {
+            (Some(Last::Rejection(rejection)), _) => arrival.withdrawn(rejection, 200, self.bytes),
+            (Some(Last::Fault(fault)), _) => arrival.broken(*fault, 200, self.bytes),
+            (None, Some(Ending::Fault(fault))) => arrival.broken(fault, 200, self.bytes),
             (None, Some(Ending::Answered { is_error })) => arrival.outcome(200, is_error, self.bytes),
             (None, Some(Ending::Open) | None) => arrival.outcome(200, false, self.bytes),
         }
@@ -199,22 +201,14 @@ impl LiveStream {
 impl Drop for LiveStream {
     /// A stream that is dropped unfinished still has its outcome recorded.
     fn drop(&mut self) {
-        self.finish(Some(Fault::DownstreamClosed));
+        self.finish(Some(&Last::Fault(Fault::DownstreamClosed)));
     }
 }
 
+/// Why a stream ends before its upstream ends it.
 enum Last {
     Fault(Fault),
     Rejection(Rejection),
-}
-
-impl Last {
-    fn fault(&self) -> Fault {
-        match self {
-            Self::Fault(fault) => *fault,
-            Self::Rejection(_) => Fault::DownstreamClosed,
-        }
-    }
 }
 
 fn look() -> Interval {
