@@ -3,6 +3,11 @@
 use crate::support::cases::run_file;
 
 #[tokio::test]
+async fn exhaustion() {
+    run_file("exhaustion").await;
+}
+
+#[tokio::test]
 async fn framing() {
     run_file("framing").await;
 }
@@ -15,6 +20,21 @@ async fn headers() {
 #[tokio::test]
 async fn messages() {
     run_file("messages").await;
+}
+
+#[tokio::test]
+async fn policies() {
+    run_file("policies").await;
+}
+
+#[tokio::test]
+async fn sessions() {
+    run_file("sessions").await;
+}
+
+#[tokio::test]
+async fn stdio() {
+    run_file("stdio").await;
 }
 
 #[tokio::test]
