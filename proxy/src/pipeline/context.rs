@@ -23,12 +23,14 @@ use super::{
         upstream::{Reply, ReplyBody},
     },
     door::Door,
-    filter::{Bounds, Expected, Screen},
+    filter::{Bounds, Expected, Screen, Sealing},
     observe::Observer,
     observe::audit::record::{Target, TargetKind},
     snapshot::{Route, Snapshot},
 };
-use crate::model::{Ask, ClientCapabilities, Decider, Decision, DecisionId, Dropped, Facts, Fault, Rejection, Tally};
+use crate::model::{
+    Ask, Binding, ClientCapabilities, Decider, Decision, DecisionId, Dropped, Facts, Fault, Rejection, Tally,
+};
 
 /// One downstream peer: how its body is read and how it is noticed that it went away.
 #[async_trait::async_trait]
@@ -173,6 +175,7 @@ impl Context {
                 .or(session.map(|session| session.state.client))
                 .unwrap_or_else(|| ClientCapabilities::read(declared)),
             session: session.map(|session| Arc::clone(&session.state)),
+            sealing: accepted.revision.is_modern().then(|| self.sealing(message)),
         };
         let decider = match reply.body {
             // Each later message of a stream is decided under what is then current.
@@ -193,6 +196,7 @@ impl Context {
             wants_logs: true,
             capabilities: session.state.client,
             session: Some(Arc::clone(&session.state)),
+            sealing: None,
         };
         self.screen_with(expected, self.current(self.facts(revision, true)))
     }
@@ -206,6 +210,20 @@ impl Context {
             description_bytes_max: self.route.server.bounds().description_bytes_max,
         };
         Screen::new(expected, decider, base.masking.clone(), bounds, tally)
+    }
+
+    fn sealing(&self, message: &Message) -> Arc<dyn Sealing> {
+        Arc::new(Sealed { context: self.clone(), message: message.clone() })
+    }
+
+    /// What a handle that comes with this message, or with its answer, is bound to.
+    pub fn binding<'a>(&'a self, message: &'a Message) -> Binding<'a> {
+        Binding {
+            principal: &self.caller.principal,
+            route: &self.route.path,
+            method: message.method().map_or("", Method::as_str),
+            target: message.name().or(message.uri()).unwrap_or_default(),
+        }
     }
 
     /// Forgets a session that has ended at the upstream.
@@ -250,6 +268,19 @@ impl Tally for RouteTally {
 
     fn list_changed(&self) {
         self.server.stale.notify_one();
+    }
+}
+
+/// Seals what the answer to one message gives its client to bring back.
+struct Sealed {
+    context: Context,
+    message: Message,
+}
+
+impl Sealing for Sealed {
+    fn seal(&self, text: &str) -> Result<String, Fault> {
+        let binding = self.context.binding(&self.message);
+        self.context.door.handles.seal(text, binding, unix_now()).map_err(|_| Fault::Internal)
     }
 }
 

@@ -11,7 +11,10 @@ use super::{
     observe::{Observer, audit::Lifecycle},
     snapshot::Snapshot,
 };
-use crate::{catalogue::Catalogue, model::SessionState};
+use crate::{
+    catalogue::Catalogue,
+    model::{Handles, SessionState},
+};
 
 /// The process-wide state of the pipeline.
 pub struct Door {
@@ -20,14 +23,16 @@ pub struct Door {
     installing: Mutex<()>,
     /// Live legacy sessions.
     pub sessions: Sessions<SessionState>,
+    /// What upstreams hand their clients to bring back.
+    pub handles: Handles,
     /// Audit, metrics, traces.
     pub observer: Observer,
 }
 
 impl Door {
     /// A door in its first state.
-    pub fn new(snapshot: Snapshot, sessions: Sessions<SessionState>, observer: Observer) -> Self {
-        Self { current: ArcSwap::from_pointee(snapshot), installing: Mutex::default(), sessions, observer }
+    pub fn new(snapshot: Snapshot, sessions: Sessions<SessionState>, handles: Handles, observer: Observer) -> Self {
+        Self { current: ArcSwap::from_pointee(snapshot), installing: Mutex::default(), sessions, handles, observer }
     }
 
     /// The current snapshot.

@@ -32,7 +32,7 @@ use crate::{
         Config, ConfigError, Source,
         watch::{ReloadRequested, Watch, WatchError},
     },
-    model::Transport,
+    model::{HandleError, Handles, Transport},
     pipeline::{
         admit::{
             admission::Caller,
@@ -72,6 +72,9 @@ pub enum ServeError {
     /// Session ids cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// Handles.
+    #[error(transparent)]
+    Handle(#[from] HandleError),
     /// Changes cannot be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
@@ -179,7 +182,7 @@ impl Running {
         observer.lifecycle(Lifecycle::Snapshot { snapshot: Arc::clone(&built.snapshot.hash) });
         let sessions = Sessions::new(&config.sessions)?;
         let limits = Arc::clone(&built.snapshot.base.upstream_limits);
-        let door = Arc::new(Door::new(built.snapshot, sessions, observer));
+        let door = Arc::new(Door::new(built.snapshot, sessions, Handles::new()?, observer));
         let (stop, stopping) = watch::channel(false);
         let active = Active::default();
         let times = Times { head: config.accept.head_timeout.0, body_idle: config.accept.body_idle_timeout.0 };

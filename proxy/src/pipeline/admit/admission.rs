@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
-use doorward_message::{MessageKind, Method};
+use doorward_message::{Message, MessageKind, Method, ParseError, splice::Splice};
 use http::{HeaderMap, HeaderValue};
 
 use super::rate_limit::Subject;
@@ -100,6 +100,9 @@ pub fn admit(context: &Context, mut accepted: Accepted, session: Option<ActiveSe
             return Err(rejection::Accept::ResponseUnexpected.into());
         }
     }
+    if accepted.revision.is_modern() {
+        open_state(context, &mut accepted.message)?;
+    }
     let owner = match (context.connection, &session) {
         (Some(connection), _) => Owner::Connection(connection),
         (None, Some(session)) => Owner::Session(session.state.key),
@@ -110,6 +113,22 @@ pub fn admit(context: &Context, mut accepted: Accepted, session: Option<ActiveSe
         }
     };
     Ok(Admitted { accepted, session, owner })
+}
+
+/// Puts the upstream's own `requestState` in the place of the sealed one that the client brought back (MCP 2026-07-28,
+/// basic/patterns/mrtr: hostile until shown otherwise). What is decided on and forwarded holds the upstream's text.
+fn open_state(context: &Context, message: &mut Message) -> Result<(), Rejection> {
+    let Some(state) = message.params().and_then(|params| params.get("requestState")) else {
+        return Ok(());
+    };
+    let foreign = || rejection::Accept::Message(ParseError::ParamInvalid { key: "requestState" });
+    let sealed = state.as_str().ok_or_else(foreign)?;
+    let text = context.door.handles.open(&sealed, context.binding(message), unix_now()).ok_or_else(foreign)?;
+    let bytes = Splice::new(message.bytes()).replace(state.span(), text.as_bytes()).finish().map_err(|_| foreign())?;
+    let opened = Message::parse(bytes, &context.snapshot.base.messages.limits).map_err(|_| foreign())?;
+    drop(sealed);
+    *message = opened;
+    Ok(())
 }
 
 /// 128 random bits, from which nothing about other sessions follows.

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 pub use self::{
-    screen::{Bounds, Expected, Screen, Screened},
+    screen::{Bounds, Expected, Screen, Screened, Sealing},
     stream::{Ending, SafeStream, frame},
 };
 use crate::{

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use doorward_message::{
-    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, parse_incoming, splice::Splice,
+    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, json::quote, parse_incoming,
+    splice::Splice,
 };
 
 use super::{listing, masking::Masking, server_request};
@@ -26,6 +27,17 @@ pub struct Expected {
     pub capabilities: ClientCapabilities,
     /// The session, where there is one.
     pub session: Option<Arc<SessionState>>,
+    /// Binds what the client must bring back to the caller and the request.
+    pub sealing: Option<Arc<dyn Sealing>>,
+}
+
+/// Binds a handle of the upstream to the caller and the request.
+pub trait Sealing: Send + Sync {
+    /// What the client sees in the place of the upstream's JSON text.
+    ///
+    /// # Errors
+    /// [`Fault::Internal`].
+    fn seal(&self, text: &str) -> Result<String, Fault>;
 }
 
 /// What the upstream's messages are held to.
@@ -143,6 +155,10 @@ impl Screen {
                     self.tally.dropped(reason);
                     Fault::UpstreamInvalid
                 })?;
+            }
+            if let Some(state) = result.get("requestState") {
+                let sealing = self.expected.sealing.as_ref().ok_or(Fault::UpstreamInvalid)?;
+                splice = splice.replace(state.span(), quote(&sealing.seal(state.raw_str())?).as_bytes());
             }
         }
         // What was filtered or masked for one caller must not be shown to another, whatever the era.
