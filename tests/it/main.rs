@@ -16,6 +16,7 @@ mod support;
 mod authentication;
 mod codes;
 mod conformance;
+mod corpus;
 mod decisions;
 mod hostile;
 mod layout;
