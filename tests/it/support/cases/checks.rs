@@ -81,6 +81,7 @@ impl Checks<'_> {
             self.answer(response);
         }
         self.upstream();
+        self.dropped().await;
         self.audit().await;
         self.absent();
         self.failures
@@ -195,6 +196,22 @@ impl Checks<'_> {
             let part = render_text(part, self.values);
             self.check(!text.contains(&part), || format!("upstream got {part:?}"));
         }
+    }
+
+    async fn dropped(&mut self) {
+        if !self.expect.upstream_dropped {
+            return;
+        }
+        let upstream = &self.running.upstreams[0];
+        let requests = upstream.requests().split_off(self.before.requests[0]);
+        let carried = requests.iter().find(|request| !request.housekeeping()).map(|request| request.connection);
+        for _ in 0..80 {
+            if carried.is_some_and(|connection| upstream.has_ended(connection)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        self.failures.push("the connection to the upstream is still there".to_owned());
     }
 
     /// Records are written behind the answer. A refusal has exactly one.

@@ -40,6 +40,10 @@ pub(crate) struct DoorFixture {
     pub(crate) second_route: bool,
     /// Results that the scripted upstreams give instead of their own: method → JSON text.
     pub(crate) results: BTreeMap<String, String>,
+    /// YAML of more members of the upstreams, on one line.
+    pub(crate) upstream: String,
+    /// File → text, in the door's folder.
+    pub(crate) files: BTreeMap<String, String>,
     /// No tokens; the caller is anonymous.
     pub(crate) no_authentication: bool,
 }
@@ -71,7 +75,7 @@ impl DoorFixture {
         let names = ["test", "other"].into_iter().zip(["mcp", "other"]).zip([RESOURCE, OTHER_RESOURCE]);
         let (mut servers, mut routes) = (String::new(), String::new());
         for (((name, path), resource), upstream) in names.zip(upstreams) {
-            servers.push_str(&format!("  {name}: {{ url: '{}' }}\n", upstream.url));
+            servers.push_str(&format!("  {name}: {{ url: '{}'{} }}\n", upstream.url, member(&self.upstream)));
             routes.push_str(&format!("  /{path}: {{ upstream: {name}, resource: '{resource}' }}\n"));
         }
         format!(
@@ -115,6 +119,9 @@ impl Running {
         }
         let policies = if fixture.policies.is_empty() { PERMIT_ALL } else { &fixture.policies };
         let mut setup = Setup::config(&fixture.yaml(&upstreams, &issuers)).file("policies/case.cedar", policies);
+        for (file, text) in &fixture.files {
+            setup = setup.file(file, text);
+        }
         if fixture.no_authentication {
             setup = setup.no_authentication();
         }

@@ -96,6 +96,8 @@ pub(crate) struct Expect {
     pub(crate) absent: Vec<String>,
     /// JSON pointer into the answering message → JSON value.
     pub(crate) json: BTreeMap<String, Value>,
+    /// The connection to the (first) upstream that carried the request is not used again: it ends.
+    pub(crate) upstream_dropped: bool,
     /// Header → exact value that the upstream must see.
     pub(crate) upstream_headers: BTreeMap<String, String>,
     /// Headers that the upstream must not see.

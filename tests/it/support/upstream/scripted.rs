@@ -167,6 +167,11 @@ impl Scripted {
         self.inner.connections.load(Ordering::SeqCst)
     }
 
+    /// Whether a connection has ended, by its number.
+    pub(crate) fn has_ended(&self, connection: usize) -> bool {
+        self.inner.ended.lock().unwrap().contains(&connection)
+    }
+
     /// Connections open now.
     pub(crate) fn open(&self) -> usize {
         self.inner.open.load(Ordering::SeqCst)
@@ -209,6 +214,7 @@ impl Inner {
                 break;
             }
         }
+        self.ended.lock().unwrap().insert(connection);
         self.open.fetch_sub(1, Ordering::SeqCst);
         self.ended.lock().unwrap().insert(connection);
     }
