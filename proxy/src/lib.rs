@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 
 pub mod server;
+pub mod wire;
 
 pub mod catalogue;
 pub mod pipeline;

@@ -36,8 +36,8 @@ const TOP_LEVEL: [&str; 22] = [
     "tests",
     "NOTICE",
 ];
-/// The only places that name pingora: listeners and codecs downstream, connections upstream.
-const PINGORA: [&str; 2] = ["proxy/src/server", "proxy/src/pipeline/dispatch/upstream"];
+/// The only places that name pingora: listeners and codecs downstream, connections upstream, and the stream under both.
+const PINGORA: [&str; 3] = ["proxy/src/server", "proxy/src/wire", "proxy/src/pipeline/dispatch/upstream"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {

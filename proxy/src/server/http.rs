@@ -21,7 +21,7 @@ use pingora::{
     },
     server::ShutdownWatch,
 };
-use tokio::{io::AsyncReadExt as _, time::timeout};
+use tokio::time::timeout;
 
 use super::drain::Active;
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
         door::Door,
         live::{LiveStream, Out},
     },
+    wire::{Wire, cork, uncork},
 };
 
 /// How long a connection may rest between requests.
@@ -45,8 +46,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// The longest a client may take to accept one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
-/// Room for the first bytes of a request on TLS.
-const FIRST_BYTES: usize = 4 << 10;
 const H2_PREFACE_START: &[u8; 4] = b"PRI ";
 
 /// Times of a connection.
@@ -77,25 +76,25 @@ impl HttpApp {
         Self { door, times, head_bytes_max, active, options }
     }
 
-    /// Drives one connection to its end. `http2`: whether the listener offers it.
-    pub async fn connection(self: &Arc<Self>, mut stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
-        let begun = match self.first_bytes(&mut stream, shutdown).await {
-            First::Nothing => return,
-            First::Http2 if http2 => return self.http2(stream, shutdown).await,
-            // Where it is not offered, the preface of HTTP/2 is a malformed request.
-            First::Http2 => BytesMut::new(),
-            First::Http1(begun) => begun,
-        };
-        let mut session = http1(stream, begun);
+    /// Drives one connection to its end. HTTP/2 is spoken only where it is offered.
+    pub async fn connection(self: &Arc<Self>, stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
+        let mut wire = Box::new(Wire::new(stream));
+        if !Self::awaits_request(&mut wire, shutdown).await {
+            return;
+        }
+        if http2 && self.is_http2(&mut wire).await {
+            self.process_new(wire, shutdown).await;
+            return;
+        }
+        let mut session = ServerSession::new_http1(wire);
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
         let mut reused = self.process_new_http(session, shutdown).await;
-        while let Some((mut stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
-            let begun = match self.first_bytes(&mut stream, shutdown).await {
-                First::Nothing => return,
-                First::Http2 => BytesMut::new(),
-                First::Http1(begun) => begun,
-            };
-            let mut session = http1(stream, begun);
+        while let Some((stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
+            let Some(mut wire) = Wire::again(stream) else { return };
+            if !Self::awaits_request(&mut wire, shutdown).await {
+                return;
+            }
+            let mut session = ServerSession::new_http1(wire);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
@@ -103,34 +102,28 @@ impl HttpApp {
         }
     }
 
-    async fn http2(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) {
-        self.process_new(stream, shutdown).await;
+    /// Waits for the start of a request. A connection that rests ends when the process drains.
+    async fn awaits_request(wire: &mut Wire, shutdown: &mut ShutdownWatch) -> bool {
+        tokio::select! {
+            byte = timeout(KEEPALIVE, wire.look_ahead(1)) => matches!(byte, Ok(Ok([_]))),
+            () = draining(shutdown) => false,
+        }
     }
 
-    /// Waits for the start of a request. A connection that rests ends when the process drains.
-    async fn first_bytes(&self, stream: &mut Stream, shutdown: &mut ShutdownWatch) -> First {
-        if stream.selected_alpn_proto() == Some(pingora::protocols::ALPN::H2) {
-            return First::Http2;
+    /// ALPN says it under TLS, the connection preface (RFC 9113 §3.4) without.
+    async fn is_http2(&self, wire: &mut Wire) -> bool {
+        if wire.inner().get_ssl_digest().is_some() {
+            return wire.inner().selected_alpn_proto() == Some(pingora::protocols::ALPN::H2);
         }
-        if stream.get_ssl_digest().is_some() {
-            return first_read(stream, shutdown).await;
-        }
-        let mut byte = [0; 1];
-        let peeked = tokio::select! {
-            peeked = timeout(KEEPALIVE, stream.try_peek(&mut byte)) => peeked,
-            () = draining(shutdown) => return First::Nothing,
-        };
-        match peeked {
-            Ok(Ok(_)) if byte == [b'P'] => {
-                let mut start = [0; 4];
-                match timeout(self.times.head, stream.try_peek(&mut start)).await {
-                    Ok(Ok(_)) if start == *H2_PREFACE_START => First::Http2,
-                    _ => First::Http1(BytesMut::new()),
+        let preface = async {
+            for count in 1..=H2_PREFACE_START.len() {
+                if H2_PREFACE_START.get(..count) != Some(wire.look_ahead(count).await?) {
+                    return Ok(false);
                 }
             }
-            Ok(Ok(_)) => First::Http1(BytesMut::new()),
-            _ => First::Nothing,
-        }
+            Ok::<_, std::io::Error>(true)
+        };
+        matches!(timeout(self.times.head, preface).await, Ok(Ok(true)))
     }
 
     /// Reads a request head. `None` ends the connection.
@@ -206,37 +199,6 @@ impl HttpServerApp for HttpApp {
     fn server_options(&self) -> Option<&HttpServerOptions> {
         Some(&self.options)
     }
-}
-
-enum First {
-    Nothing,
-    /// With what was taken off the stream already.
-    Http1(BytesMut),
-    Http2,
-}
-
-/// A TLS stream cannot be looked at ahead: its first bytes are taken off it, and read again as the session's.
-async fn first_read(stream: &mut Stream, shutdown: &mut ShutdownWatch) -> First {
-    let mut begun = BytesMut::with_capacity(FIRST_BYTES);
-    let read = tokio::select! {
-        read = timeout(KEEPALIVE, stream.read_buf(&mut begun)) => read,
-        () = draining(shutdown) => return First::Nothing,
-    };
-    match read {
-        Ok(Ok(count)) if count > 0 => First::Http1(begun),
-        _ => First::Nothing,
-    }
-}
-
-/// A session on a stream of which some bytes were read.
-fn http1(stream: Stream, begun: BytesMut) -> ServerSession {
-    let mut session = ServerSession::new_http1(stream);
-    if let ServerSession::H1(http1) = &mut session
-        && !begun.is_empty()
-    {
-        http1.set_pipelined_prefix(begun);
-    }
-    session
 }
 
 /// Resolves once the process drains.
@@ -392,7 +354,12 @@ async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<(
         }
         AnswerBody::Whole(body) => {
             head.insert_header(header::CONTENT_LENGTH, body.len())?;
-            session.write_response_header(Box::new(head)).await?;
+            let wire = |session: &ServerSession, set: fn(&Stream)| session.as_http1().map(|http1| set(http1.stream()));
+            // Head and body leave together.
+            wire(session, cork);
+            let head = session.write_response_header(Box::new(head)).await;
+            wire(session, uncork);
+            head?;
             session.write_response_body(body, true).await
         }
         AnswerBody::Stream(live) => {

@@ -5,6 +5,7 @@
 //! override). The answer's raw head passes the same strict check as a client's.
 
 mod body;
+mod connections;
 mod peer;
 mod request;
 
@@ -13,14 +14,21 @@ use std::{sync::Arc, time::Duration};
 use ::http::{HeaderValue, Method, StatusCode, header};
 use bytes::Bytes;
 use doorward_message::http_head::{HeadLimits, check_response};
-use pingora::{
-    ErrorType, connectors::http::Connector, protocols::http::client::HttpSession, upstreams::peer::HttpPeer,
+use pingora::{ErrorType, http::RequestHeader, protocols::http::client::HttpSession, upstreams::peer::HttpPeer};
+
+pub use self::peer::{Address, PeerError, Peers, TlsFiles};
+use self::{
+    body::{EventBody, read_whole},
+    connections::Connections,
+};
+use super::{Outgoing, Reply, ReplyBody};
+use crate::{
+    model::Fault,
+    wire::{cork, uncork},
 };
 
-use self::body::{EventBody, read_whole};
-pub use self::peer::{Address, PeerError, Peers, TlsFiles};
-use super::{Outgoing, Reply, ReplyBody};
-use crate::model::Fault;
+/// How often a message that may be repeated is sent at most.
+const TRIES_MAX: usize = 3;
 
 /// Times and sizes towards one upstream.
 #[derive(Clone, Debug)]
@@ -45,7 +53,7 @@ pub struct Credential {
 
 /// One HTTP upstream.
 pub struct HttpUpstream {
-    connector: Arc<Connector>,
+    connections: Arc<Connections>,
     peers: Peers,
     host: HeaderValue,
     path: Box<str>,
@@ -69,9 +77,10 @@ impl HttpUpstream {
     ) -> Result<Self, PeerError> {
         let host = address.host_header()?;
         let path = address.path().into();
+        let peers = Peers::new(address, tls, &deadlines, versions)?;
         Ok(Self {
-            connector: Arc::new(Connector::new(Some(pingora::connectors::ConnectorOptions::new(512)))),
-            peers: Peers::new(address, tls, &deadlines, versions)?,
+            connections: Arc::new(Connections::new(peers.are_http1_only())),
+            peers,
             host,
             path,
             deadlines,
@@ -125,37 +134,37 @@ impl HttpUpstream {
         Ok(status)
     }
 
-    async fn exchange(
-        &self,
-        head: pingora::http::RequestHeader,
-        body: Option<&Bytes>,
-        repeatable: bool,
-    ) -> Result<Exchange, Fault> {
+    async fn exchange(&self, head: RequestHeader, body: Option<&Bytes>, repeatable: bool) -> Result<Exchange, Fault> {
         let peers = self.peers.get().await?;
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let mut head = Box::new(head);
+        for _ in 1..TRIES_MAX {
             let (mut session, reused, peer) = self.connect(&peers).await?;
-            match self.send(&mut session, &head, body).await {
-                Ok(()) => {
-                    return Ok(Exchange {
-                        session,
-                        peer,
-                        connector: Arc::clone(&self.connector),
-                        pool_idle: self.deadlines.pool_idle,
-                    });
-                }
+            if !(reused && repeatable) {
+                self.send(&mut session, head, body).await?;
+                return Ok(self.exchanging(session, peer));
+            }
+            let again = head.clone();
+            match self.send(&mut session, head, body).await {
+                Ok(()) => return Ok(self.exchanging(session, peer)),
                 // A pooled connection that the upstream closed meanwhile: the bytes may or may not have been read.
-                Err(Fault::UpstreamClosed) if reused && repeatable && tries < 3 => {}
+                Err(Fault::UpstreamClosed) => head = again,
                 Err(fault) => return Err(fault),
             }
         }
+        let (mut session, _, peer) = self.connect(&peers).await?;
+        self.send(&mut session, head, body).await?;
+        Ok(self.exchanging(session, peer))
+    }
+
+    fn exchanging(&self, session: HttpSession, peer: Arc<HttpPeer>) -> Exchange {
+        let connections = Arc::clone(&self.connections);
+        Exchange { session, peer, connections, pool_idle: self.deadlines.pool_idle }
     }
 
     /// A connection to the first address that takes one: a name may have addresses where nobody listens.
     async fn connect(&self, peers: &[Arc<HttpPeer>]) -> Result<(HttpSession, bool, Arc<HttpPeer>), Fault> {
         for peer in peers {
-            match self.connector.get_http_session(&**peer).await {
+            match self.connections.get(peer).await {
                 Ok((session, reused)) => return Ok((session, reused, Arc::clone(peer))),
                 Err(error) => tracing::debug!(%error, "no connection to the upstream"),
             }
@@ -166,15 +175,15 @@ impl HttpUpstream {
     async fn send(
         &self,
         session: &mut HttpSession,
-        head: &pingora::http::RequestHeader,
+        head: Box<RequestHeader>,
         body: Option<&Bytes>,
     ) -> Result<(), Fault> {
         session.set_read_timeout(Some(self.deadlines.first_byte));
         session.set_write_timeout(Some(self.deadlines.idle));
         let io = async {
-            session.write_request_header(Box::new(head.clone())).await?;
-            if let Some(body) = body {
-                session.write_request_body(body.clone(), true).await?;
+            match body {
+                Some(body) => write_together(session, head, body).await?,
+                None => session.write_request_header(head).await?,
             }
             session.finish_request_body().await?;
             loop {
@@ -244,18 +253,28 @@ impl HttpUpstream {
 pub(super) struct Exchange {
     session: HttpSession,
     peer: Arc<HttpPeer>,
-    connector: Arc<Connector>,
+    connections: Arc<Connections>,
     pool_idle: Duration,
 }
 
 impl Exchange {
     async fn release(self) {
-        let Self { mut session, peer, connector, pool_idle } = self;
-        if let HttpSession::H1(h1) = &mut session {
-            h1.respect_keepalive();
-        }
-        connector.release_http_session(session, &*peer, Some(pool_idle)).await;
+        let Self { session, peer, connections, pool_idle } = self;
+        connections.release(session, &peer, pool_idle).await;
     }
+}
+
+/// Writes head and body with one system call where the connection is our own.
+async fn write_together(session: &mut HttpSession, head: Box<RequestHeader>, body: &Bytes) -> pingora::Result<()> {
+    if let HttpSession::H1(http1) = &*session {
+        cork(http1.stream());
+    }
+    let written = session.write_request_header(head).await;
+    if let HttpSession::H1(http1) = &*session {
+        uncork(http1.stream());
+    }
+    written?;
+    session.write_request_body(body.clone(), true).await
 }
 
 enum MediaType {

@@ -198,6 +198,11 @@ impl Peers {
         }
     }
 
+    /// Whether nothing but HTTP/1.1 is spoken there.
+    pub(super) fn are_http1_only(&self) -> bool {
+        self.template.options.alpn.get_max_http_version() == 1
+    }
+
     pub(super) async fn get(&self) -> Result<Resolved, Fault> {
         if let Some(current) = &*self.current.load()
             && current.0.elapsed() < RESOLVED_FOR

@@ -1,0 +1,172 @@
+//! The stream between a codec and its socket: a head leaves in one write with the body behind it, and a resting
+//! connection waits for its next request without holding a buffer.
+//!
+//! pingora's codecs write a head and a body one after the other, and each write is a system call that costs as much as
+//! the decision about the request. [`cork`] holds back what is written until [`uncork`], and what is written next takes
+//! it along. Invariants: bytes keep their order and none is dropped; what is held is what was written while corked, which
+//! is one head; a shutdown lets everything go.
+
+mod digests;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf as _, BytesMut};
+use pingora::protocols::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The most that is read ahead at once: as much as the codec reads for a head.
+const AHEAD_BYTES_MAX: usize = 4096;
+/// Up to this much is copied behind a held head where the stream below takes one slice at a time, as TLS does.
+const COPY_BYTES_MAX: usize = 16 << 10;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Wire {
+    inner: Stream,
+    corked: AtomicBool,
+    held: BytesMut,
+    ahead: BytesMut,
+}
+
+/// Holds back what is written from now on, if the stream is a [`Wire`].
+pub fn cork(stream: &Stream) {
+    set(stream, true);
+}
+
+/// What was held back goes out with the next write, flush or shutdown.
+pub fn uncork(stream: &Stream) {
+    set(stream, false);
+}
+
+fn set(stream: &Stream, corked: bool) {
+    if let Some(wire) = stream.as_ref().as_any().downcast_ref::<Wire>() {
+        wire.corked.store(corked, Ordering::Relaxed);
+    }
+}
+
+impl Wire {
+    /// Around a fresh stream.
+    pub fn new(inner: Stream) -> Self {
+        Self { inner, corked: AtomicBool::new(false), held: BytesMut::new(), ahead: BytesMut::new() }
+    }
+
+    /// The wire that a codec gives back; `None` if that is something else.
+    pub fn again(stream: Stream) -> Option<Box<Self>> {
+        stream.into_any().downcast().ok()
+    }
+
+    /// The stream below.
+    pub fn inner(&self) -> &Stream {
+        &self.inner
+    }
+
+    /// Waits for `count` bytes and leaves them to be read. Fewer come back only at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn look_ahead(&mut self, count: usize) -> io::Result<&[u8]> {
+        while self.ahead.len() < count {
+            if poll_fn(|context| self.poll_ahead(context)).await? == 0 {
+                break;
+            }
+        }
+        Ok(self.ahead.get(..count).unwrap_or(&self.ahead))
+    }
+
+    /// Reads by way of the stack, so that a connection at rest has no buffer.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); AHEAD_BYTES_MAX];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+        self.ahead.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Writes all that is held.
+    fn poll_held(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let written = ready!(Pin::new(&mut self.inner).poll_write(context, &self.held))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.held.advance(count.min(self.held.len()));
+        if self.held.is_empty() {
+            self.held = BytesMut::new();
+        }
+    }
+
+    fn is_held_back(&mut self, more: usize) -> bool {
+        let copied = !self.held.is_empty()
+            && !self.inner.is_write_vectored()
+            && self.held.len().saturating_add(more) <= COPY_BYTES_MAX;
+        *self.corked.get_mut() || copied
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.ahead.is_empty() {
+            return Pin::new(&mut this.inner).poll_read(context, buffer);
+        }
+        let ahead = this.ahead.split_to(this.ahead.len().min(buffer.remaining()));
+        buffer.put_slice(&ahead);
+        if this.ahead.is_empty() {
+            this.ahead = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.is_held_back(bytes.len()) {
+            this.held.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        while !this.held.is_empty() {
+            let both = [IoSlice::new(&this.held), IoSlice::new(bytes)];
+            let written = ready!(Pin::new(&mut this.inner).poll_write_vectored(context, &both))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let own = written.saturating_sub(this.held.len());
+            this.sent(written);
+            if own > 0 {
+                return Poll::Ready(Ok(own));
+            }
+        }
+        Pin::new(&mut this.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if *this.corked.get_mut() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.poll_held(context))?;
+        Pin::new(&mut this.inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_held(context))?;
+        Pin::new(&mut this.inner).poll_shutdown(context)
+    }
+}
