@@ -48,6 +48,8 @@ pub use build::BuildError;
 
 /// How often ended sessions are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How long connections have to write what they hold once nothing is under way any more.
+const FLUSH: Duration = Duration::from_secs(2);
 /// How often readiness is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -306,6 +308,11 @@ impl Running {
         let left = self.active.drained(grace).await;
         if left > 0 {
             tracing::warn!(left, "the grace period is over; requests were cut");
+        }
+        // An answer over HTTP/2 is complete before its last frame is on the wire; connections end by themselves, and soon.
+        let ended = async { while self.listening.join_next().await.is_some() {} };
+        if tokio::time::timeout(FLUSH, ended).await.is_err() {
+            tracing::debug!("connections were cut that did not end by themselves");
         }
         self.listening.shutdown().await;
         for (_, keeper) in self.keepers {

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{answer, done, door_to, event, once, pause_ms, ready, stream_head};
+use super::{answer, door_to, event, once, pause_ms, ready, stream_head};
 use crate::support::{
     door::Door,
     rpc::{Client, Message, meta},
@@ -203,12 +203,20 @@ async fn a_drain_finishes_streams_under_way_and_ends_resting_connections() {
     let (upstream, mut door) = start().await;
     let resting = Http2::connect(&Carrier::Tcp(door.address())).await;
     assert_eq!(resting.send(&Message::modern("prompts/list", json!({}))).await.status, 200);
+    // Several, large, and all at once at the very end: what is still in buffers must get out.
+    let large = json!({ "resultType": "complete", "content": [{ "type": "text", "text": "l".repeat(500_000) }] });
+    let late = || once("tools/call", vec![pause_ms(1500), answer(&large)]);
+    upstream.script((0..8).map(|_| late()));
     let busy = Http2::connect(&Carrier::Tcp(door.address())).await;
-    upstream.script([once("tools/call", vec![pause_ms(1500), answer(&done())])]);
-    let stream = busy.begin("localhost", &Message::call("echo", json!({}))).await;
-    called(&upstream, 2).await;
+    let mut streams = vec![];
+    for _ in 0..8 {
+        streams.push(tokio::spawn(busy.begin("localhost", &Message::call("echo", json!({}))).await.answer()));
+    }
+    called(&upstream, 9).await;
     door.process.signal(Signal::TERM);
-    let seen = stream.answer().await.unwrap();
-    assert_eq!(seen.status, 200, "{}", seen.body);
+    for stream in streams {
+        let seen = stream.await.unwrap().unwrap();
+        assert_eq!((seen.status, seen.body.len() > 500_000), (200, true));
+    }
     assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
 }
