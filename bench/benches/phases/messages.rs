@@ -1,16 +1,15 @@
-//! What each phase costs by itself: `cargo bench -p doorward-bench`.
-//!
-//! *accept*: the strict parse of a message. Beside it stands `serde_json` into a tree, which checks less, as a yardstick.
-#![allow(clippy::expect_used, missing_docs, reason = "a benchmark")]
+//! The messages that several phases are measured with.
 
-use std::{fmt::Write as _, hint::black_box};
+use std::fmt::Write as _;
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use doorward_message::{Limits, Message};
+use http::{HeaderMap, HeaderValue, header};
+
+/// Tools of the upstream.
+pub(crate) const TOOLS: usize = 50;
 
 /// A `tools/call` of revision 2026-07-28 with this many bytes.
-fn call(body_bytes: usize) -> Bytes {
+pub(crate) fn call(body_bytes: usize) -> Bytes {
     const WORDS: &str = "The quarterly report lists 42 orders from the northern region; 17 were late. ";
     let mut body = r#"{"jsonrpc":"2.0","id":"0000000000000001","method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"doorward-bench","version":"1"}},"name":"tool_00","arguments":{"path":"/data/reports/2026/summary.txt","count":3,"recursive":false,"text":""#.to_owned();
     let tail = r#""}}}"#;
@@ -20,10 +19,40 @@ fn call(body_bytes: usize) -> Bytes {
     Bytes::from(body)
 }
 
-/// The answer to `tools/list` with 50 tools: many short strings and much nesting.
-fn list() -> Bytes {
+/// The header lines that come with it.
+pub(crate) fn headers(body_bytes: usize) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: &'static str, value: &str| {
+        headers.append(name, HeaderValue::from_str(value).expect("the value is plain"));
+    };
+    add("host", "127.0.0.1:8080");
+    add("content-type", "application/json");
+    add("accept", "application/json, text/event-stream");
+    add("mcp-protocol-version", "2026-07-28");
+    add("mcp-method", "tools/call");
+    add("mcp-name", "tool_00");
+    add("user-agent", "doorward-bench/1");
+    add("content-length", &body_bytes.to_string());
+    headers
+}
+
+/// The same as the bytes of an HTTP/1.1 head.
+pub(crate) fn head(headers: &HeaderMap) -> Bytes {
+    let mut head = "POST /mcp HTTP/1.1\r\n".to_owned();
+    for (name, value) in headers {
+        let value = value.to_str().expect("the value is plain");
+        // Writing to a String cannot fail.
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    head.push_str("\r\n");
+    debug_assert!(headers.contains_key(header::HOST));
+    Bytes::from(head)
+}
+
+/// The answer to `tools/list` with [`TOOLS`] tools: many short strings and much nesting.
+pub(crate) fn list() -> Bytes {
     let mut body = r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","tools":["#.to_owned();
-    for number in 0..50 {
+    for number in 0..TOOLS {
         let comma = if number == 0 { "" } else { "," };
         // Writing to a String cannot fail.
         let _ = write!(
@@ -34,22 +63,3 @@ fn list() -> Bytes {
     body.push_str("]}}");
     Bytes::from(body)
 }
-
-fn accept(criterion: &mut Criterion) {
-    let limits = Limits::default();
-    let mut group = criterion.benchmark_group("accept");
-    for (name, body) in [("call 1 KiB", call(1024)), ("call 64 KiB", call(64 * 1024)), ("list of 50 tools", list())] {
-        Message::parse(body.clone(), &limits).expect("the message is valid");
-        group.throughput(Throughput::Bytes(body.len().try_into().unwrap_or(u64::MAX)));
-        group.bench_function(format!("parse {name}"), |bencher| {
-            bencher.iter(|| Message::parse(black_box(&body).clone(), &limits));
-        });
-        group.bench_function(format!("serde_json {name}"), |bencher| {
-            bencher.iter(|| serde_json::from_slice::<serde_json::Value>(black_box(&body)));
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(phases, accept);
-criterion_main!(phases);
