@@ -42,6 +42,7 @@ fn screen(decider: Arc<dyn Decider>, limits: Arc<Limits>) -> Screen {
         wants_logs: false,
         capabilities: ClientCapabilities::read(None),
         session: None,
+        sealing: None,
     };
     let bounds = Bounds { messages: limits, description_bytes_max: catalogue::DESCRIPTION_BYTES_MAX };
     Screen::new(expected, decider, Masking::default(), bounds, Arc::new(Uncounted))

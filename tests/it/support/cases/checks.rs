@@ -9,6 +9,7 @@ use super::{
         raw::{Exchange, Response},
         upstream::Scripted,
     },
+    audit::recorded_once,
     fixture::Running,
     format::Expect,
     render::{Values, render, render_text},
@@ -216,6 +217,11 @@ impl Checks<'_> {
 
     /// Records are written behind the answer. A refusal has exactly one.
     async fn audit(&mut self) {
+        if let Some(code) = &self.expect.code {
+            let message = self.seen.responses.first().and_then(Response::message).unwrap_or(Value::Null);
+            let id = &message["error"]["data"]["decision_id"];
+            self.failures.extend(recorded_once(code, id, || self.running.door.audit()).await);
+        }
         let Some(code) = &self.expect.audit_code else { return };
         let found = self.audited(&format!("\"{code}\"")).await;
         self.check(found > 0, || format!("no audit record with {code}"));

@@ -97,9 +97,17 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
-/// The threat numbers that a file has cases of.
+/// The threat numbers that a file has cases of. The ids of other files are codes and limits.
 pub(crate) fn threats(name: &str) -> HashSet<String> {
-    read(name).1.ids().into_iter().map(|(id, ..)| id.to_owned()).collect()
+    let threat = |id: &&str| id.starts_with('T');
+    read(name).1.ids().into_iter().map(|(id, ..)| id).filter(threat).map(str::to_owned).collect()
+}
+
+/// The codes that a case file provokes, each with whether a case asserts that nothing of the request went upstream.
+pub(crate) fn codes_of(name: &str) -> Vec<(String, bool)> {
+    let (_, file) = read(name);
+    let expected = |case: &Case| Some((case.expect.code.clone()?, case.expect.upstream_hits == Some(0)));
+    file.cases.iter().flat_map(requests_of).filter_map(expected).collect()
 }
 
 /// Reads a case file without running it, and makes every request of it.
@@ -125,14 +133,6 @@ pub(crate) fn read_file(name: &str) -> usize {
         }
     }
     file.ids().len()
-}
-
-/// The codes that a case file provokes, each with whether a case asserts that nothing of the request went upstream.
-pub(crate) fn codes_of(name: &str) -> Vec<(String, bool)> {
-    let (_, file) = read(name);
-    let run = |case: Case| if case.steps.is_empty() { vec![case] } else { case.steps };
-    let expected = |case: Case| Some((case.expect.code?, case.expect.upstream_hits == Some(0)));
-    file.cases.into_iter().flat_map(run).filter_map(expected).collect()
 }
 
 fn fixture(file: &CaseFile, name: &str, path: &str) -> DoorFixture {
