@@ -96,7 +96,10 @@ impl Site<'_> {
         policies::write(&folder, policies, tools)?;
         let config = self.scratch.join("doorward.yaml");
         std::fs::write(&config, doorward_config(issuer)).map_err(Error::file("write", &config))?;
-        let audit = self.scratch.join("audit.jsonl");
+        // A folder of its own, as usual: the one of the configuration is watched.
+        let log = self.scratch.join("log");
+        std::fs::create_dir_all(&log).map_err(Error::file("make", &log))?;
+        let audit = log.join("audit.jsonl");
         let mut args = strings(&[
             "serve",
             "-c",

@@ -169,10 +169,12 @@ async fn forward(
     arrival: &Arrival,
 ) -> Result<Reply, Stop> {
     let modern = permitted.admitted().accepted().revision.is_modern();
-    let sent = dispatch::forward(permitted, &context.route.server, &context.caller, arrival.outgoing_trace());
+    // Pinned: passed by value, the whole of a large future would be copied.
+    let mut sent =
+        std::pin::pin!(dispatch::forward(permitted, &context.route.server, &context.caller, arrival.outgoing_trace()));
     let reply = if modern {
         tokio::select! {
-            reply = sent => reply,
+            reply = &mut sent => reply,
             () = downstream.gone() => Err(DispatchError::Fault(Fault::DownstreamClosed)),
         }
     } else {

@@ -59,7 +59,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// A state with its hash.
     pub fn new(base: Arc<Base>, pdp: Arc<Pdp>) -> Self {
-        let hash = pdp.hash().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into();
+        let hash =
+            pdp.hash().iter().flat_map(|byte| crate::model::decision_id::hex_digits(*byte)).collect::<String>().into();
         Self { base, pdp, hash }
     }
 

@@ -86,7 +86,7 @@ impl HttpApp {
             self.process_new(wire, shutdown).await;
             return;
         }
-        let mut session = ServerSession::new_http1(wire);
+        let mut session = http1(wire);
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
         let mut reused = self.process_new_http(session, shutdown).await;
         while let Some((stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
@@ -94,7 +94,7 @@ impl HttpApp {
             if !Self::awaits_request(&mut wire, shutdown).await {
                 return;
             }
-            let mut session = ServerSession::new_http1(wire);
+            let mut session = http1(wire);
             if let Some(settings) = settings {
                 settings.apply_to_session(&mut session);
             }
@@ -128,7 +128,12 @@ impl HttpApp {
 
     /// Reads a request head. `None` ends the connection.
     async fn read_head(&self, session: &mut ServerSession) -> Option<()> {
-        let refused = match timeout(self.times.head, session.read_request()).await {
+        let read = {
+            // Pinned: passed by value, the whole of a large future would be copied.
+            let reading = std::pin::pin!(session.read_request());
+            timeout(self.times.head, reading).await
+        };
+        let refused = match read {
             Ok(Ok(true)) => return Some(()),
             Ok(Ok(false)) => return None,
             Ok(Err(error)) => match error.etype() {
@@ -199,6 +204,18 @@ impl HttpServerApp for HttpApp {
     fn server_options(&self) -> Option<&HttpServerOptions> {
         Some(&self.options)
     }
+}
+
+/// A session that begins with what was looked at ahead.
+fn http1(mut wire: Box<Wire>) -> ServerSession {
+    let begun = wire.take_ahead();
+    let mut session = ServerSession::new_http1(wire);
+    if let ServerSession::H1(http1) = &mut session
+        && !begun.is_empty()
+    {
+        http1.set_pipelined_prefix(begun);
+    }
+    session
 }
 
 /// Resolves once the process drains.
@@ -340,7 +357,7 @@ async fn linger(session: &mut ServerSession) {
 /// Writes an answer.
 async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<()> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut head = ResponseHeader::build(status, Some(answer.headers.len() + 3))?;
+    let mut head = ResponseHeader::build_no_case(status, Some(answer.headers.len() + 3))?;
     for (name, value) in answer.headers {
         head.append_header(name, value)?;
     }

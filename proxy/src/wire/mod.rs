@@ -25,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most that is read ahead at once: as much as the codec reads for a head.
 const AHEAD_BYTES_MAX: usize = 4096;
-/// Up to this much is copied behind a held head where the stream below takes one slice at a time, as TLS does.
+/// Up to this much is copied behind a held head: cheaper than a vectored write, and one record under TLS.
 const COPY_BYTES_MAX: usize = 16 << 10;
 
 /// See the module.
@@ -82,6 +82,11 @@ impl Wire {
         Ok(self.ahead.get(..count).unwrap_or(&self.ahead))
     }
 
+    /// What was looked at, for a codec that takes the first bytes of a request by themselves. They are not read again.
+    pub fn take_ahead(&mut self) -> BytesMut {
+        std::mem::take(&mut self.ahead)
+    }
+
     /// Reads by way of the stack, so that a connection at rest has no buffer.
     fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut space = [MaybeUninit::uninit(); AHEAD_BYTES_MAX];
@@ -111,9 +116,7 @@ impl Wire {
     }
 
     fn is_held_back(&mut self, more: usize) -> bool {
-        let copied = !self.held.is_empty()
-            && !self.inner.is_write_vectored()
-            && self.held.len().saturating_add(more) <= COPY_BYTES_MAX;
+        let copied = !self.held.is_empty() && self.held.len().saturating_add(more) <= COPY_BYTES_MAX;
         *self.corked.get_mut() || copied
     }
 }

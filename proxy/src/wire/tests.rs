@@ -14,7 +14,7 @@ use pingora::protocols::{
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::{Wire, cork, uncork};
+use super::{COPY_BYTES_MAX, Wire, cork, uncork};
 
 /// A socket that records each write, takes at most so many bytes at once, and has these bytes to read.
 #[derive(Debug, Default)]
@@ -122,6 +122,17 @@ async fn head_and_body_leave_in_one_write() {
         stream.flush().await.unwrap();
         assert_eq!(*writes.lock().unwrap(), [b"head body"], "vectored: {vectored}");
     }
+}
+
+#[tokio::test]
+async fn large_body_is_not_copied_to_leave_with_its_head() {
+    let (mut stream, writes) = wire(usize::MAX, true);
+    cork(&stream);
+    stream.write_all(b"head ").await.unwrap();
+    uncork(&stream);
+    let body = vec![b'x'; COPY_BYTES_MAX];
+    stream.write_all(&body).await.unwrap();
+    assert_eq!(*writes.lock().unwrap(), [[b"head ".to_vec(), body].concat()]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use crate::model::DecisionId;
+use crate::model::{DecisionId, decision_id::hex_digits};
 
 const BLOCK_BYTES: usize = 512;
 
@@ -54,10 +54,9 @@ pub(crate) fn nonzero_bytes<const N: usize>() -> [u8; N] {
 
 /// Appends bytes as lower-case hexadecimal digits.
 pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+    out.reserve(bytes.len() * 2);
     for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
+        out.extend(hex_digits(*byte));
     }
 }
 

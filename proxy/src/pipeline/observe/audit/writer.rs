@@ -29,9 +29,9 @@ use super::{
 use crate::pipeline::observe::clock;
 
 /// How often the thread looks into the queue while traffic flows.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(5);
 /// Empty looks after which the thread sleeps until it is woken.
-const LOOKS_UNTIL_IDLE: u32 = 50;
+const LOOKS_UNTIL_IDLE: u32 = 20;
 /// In mode `best_effort`, written lines are made durable this often.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// Records sealed in one go.

@@ -5,11 +5,11 @@
 //! Text from messages is a label only if it is in [`Names`], which holds what configuration and catalogues name.
 
 use std::{
-    collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
 };
 
+use ahash::AHashMap;
 use arc_swap::ArcSwap;
 
 use crate::pipeline::observe::names;
@@ -32,7 +32,7 @@ impl NameId {
 
 #[derive(Clone, Default)]
 struct Table {
-    ids: HashMap<Arc<str>, NameId>,
+    ids: AHashMap<Arc<str>, NameId>,
     texts: Vec<Arc<str>>,
 }
 
@@ -45,7 +45,7 @@ pub struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        let table = Table { ids: HashMap::new(), texts: vec![names::OTHER.into()] };
+        let table = Table { ids: AHashMap::new(), texts: vec![names::OTHER.into()] };
         Self { table: ArcSwap::from_pointee(table), adding: Mutex::new(()) }
     }
 }
@@ -94,7 +94,7 @@ impl Labels for () {
 
 /// One instrument a combination.
 pub struct Family<L, I> {
-    series: ArcSwap<HashMap<L, Arc<I>>>,
+    series: ArcSwap<AHashMap<L, Arc<I>>>,
     overflow: Arc<I>,
     overflowed: std::sync::atomic::AtomicBool,
     adding: Mutex<()>,
@@ -134,7 +134,7 @@ impl<L: Labels, I> Family<L, I> {
             return Arc::clone(&self.overflow);
         }
         let instrument = Arc::new((self.make)());
-        let mut grown = HashMap::clone(&series);
+        let mut grown = AHashMap::clone(&series);
         grown.insert(labels, Arc::clone(&instrument));
         self.series.store(Arc::new(grown));
         instrument

@@ -1,6 +1,6 @@
-//! Connections to an upstream and the pools they rest in.
+//! Connections to an upstream, new and rested.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use pingora::{
     connectors::{ConnectorOptions, TransportConnector, http::Connector},
@@ -8,15 +8,16 @@ use pingora::{
     upstreams::peer::{HttpPeer, Peer as _},
 };
 
+use super::pool::Pool;
 use crate::wire::Wire;
 
-/// Connections that rest at most, per worker thread.
+/// Negotiated connections that rest at most.
 const RESTING_MAX: usize = 512;
 
 /// See the module.
 pub(super) enum Connections {
     /// HTTP/1.1 on our own stream, whose heads leave together with their bodies.
-    Http1(TransportConnector),
+    Http1(Box<TransportConnector>, Arc<Pool>),
     /// What TLS negotiates, or HTTP/2 alone.
     Negotiated(Box<Connector>),
 }
@@ -25,7 +26,7 @@ impl Connections {
     pub(super) fn new(http1_only: bool) -> Self {
         let options = Some(ConnectorOptions::new(RESTING_MAX));
         if http1_only {
-            Self::Http1(TransportConnector::new(options))
+            Self::Http1(Box::new(TransportConnector::new(options)), Arc::default())
         } else {
             Self::Negotiated(Box::new(Connector::new(options)))
         }
@@ -38,11 +39,12 @@ impl Connections {
     pub(super) async fn get(&self, peer: &HttpPeer) -> pingora::Result<(HttpSession, bool)> {
         match self {
             Self::Negotiated(connector) => connector.get_http_session(peer).await,
-            Self::Http1(connector) => {
-                let (stream, reused) = connector.get_stream(peer).await?;
-                // A stream that rested is a wire already.
-                let stream = if reused { stream } else { Box::new(Wire::new(stream)) };
-                Ok((HttpSession::H1(Http1Session::new_with_options(stream, peer)), reused))
+            Self::Http1(connector, pool) => {
+                let (wire, reused) = match pool.take(peer.reuse_hash()) {
+                    Some(wire) => (wire, true),
+                    None => (Box::new(Wire::new(connector.new_stream(peer).await?)), false),
+                };
+                Ok((HttpSession::H1(Http1Session::new_with_options(wire, peer)), reused))
             }
         }
     }
@@ -53,14 +55,14 @@ impl Connections {
             http1.respect_keepalive();
         }
         match (self, session) {
-            (Self::Http1(connector), HttpSession::H1(session)) => {
-                if let Some(stream) = session.reuse().await {
-                    connector.release_stream(stream, peer.reuse_hash(), Some(rest));
+            (Self::Http1(_, pool), HttpSession::H1(session)) => {
+                if let Some(wire) = session.reuse().await.and_then(Wire::again) {
+                    pool.put(wire, peer.reuse_hash(), rest);
                 }
             }
             (Self::Negotiated(connector), session) => connector.release_http_session(session, peer, Some(rest)).await,
             // Not made by this kind.
-            (Self::Http1(_), _) => {}
+            (Self::Http1(..), _) => {}
         }
     }
 }

@@ -7,6 +7,7 @@
 mod body;
 mod connections;
 mod peer;
+mod pool;
 mod request;
 
 use std::{sync::Arc, time::Duration};
@@ -180,21 +181,12 @@ impl HttpUpstream {
     ) -> Result<(), Fault> {
         session.set_read_timeout(Some(self.deadlines.first_byte));
         session.set_write_timeout(Some(self.deadlines.idle));
-        let io = async {
-            match body {
-                Some(body) => write_together(session, head, body).await?,
-                None => session.write_request_header(head).await?,
-            }
-            session.finish_request_body().await?;
-            loop {
-                session.read_response_header().await?;
-                let informational = session.response_header().is_some_and(|head| head.status.is_informational());
-                if !informational {
-                    return Ok::<(), Box<pingora::Error>>(());
-                }
-            }
+        let answered = {
+            // Pinned: passed by value, the whole of a large future would be copied.
+            let io = std::pin::pin!(send(session, head, body));
+            tokio::time::timeout(self.deadlines.first_byte, io).await
         };
-        match tokio::time::timeout(self.deadlines.first_byte, io).await {
+        match answered {
             Ok(Ok(())) => self.check_head(session),
             Ok(Err(error)) => Err(fault_of(&error)),
             Err(_) => Err(Fault::UpstreamTimeout),
@@ -261,6 +253,21 @@ impl Exchange {
     async fn release(self) {
         let Self { session, peer, connections, pool_idle } = self;
         connections.release(session, &peer, pool_idle).await;
+    }
+}
+
+/// Sends a request and reads the head of its answer; interim heads (1xx) are passed over.
+async fn send(session: &mut HttpSession, head: Box<RequestHeader>, body: Option<&Bytes>) -> pingora::Result<()> {
+    match body {
+        Some(body) => write_together(session, head, body).await?,
+        None => session.write_request_header(head).await?,
+    }
+    session.finish_request_body().await?;
+    loop {
+        session.read_response_header().await?;
+        if !session.response_header().is_some_and(|head| head.status.is_informational()) {
+            return Ok(());
+        }
     }
 }
 

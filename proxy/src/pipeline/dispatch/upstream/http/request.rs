@@ -42,7 +42,8 @@ fn start(
     credential: Option<&Credential>,
 ) -> Result<RequestHeader, Fault> {
     let lines = outgoing.mirrored.len() + outgoing.trace.len() + 8;
-    let mut head = RequestHeader::build(method, upstream.path.as_bytes(), Some(lines)).map_err(|_| Fault::Internal)?;
+    let mut head =
+        RequestHeader::build_no_case(method, upstream.path.as_bytes(), Some(lines)).map_err(|_| Fault::Internal)?;
     add(&mut head, header::HOST, upstream.host.clone())?;
     // Masking must see plain bytes, and no decompression bomb can come.
     add(&mut head, header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
