@@ -130,6 +130,43 @@ async fn health_and_metrics_are_on_a_listener_of_their_own() {
 }
 
 #[tokio::test]
+async fn connections_sessions_and_streams_are_counted_while_they_last() {
+    let server = Server::reference().await;
+    let door = Setup::serve(&server.url).no_authentication().policies(ALL).admin().start().await;
+    let page = async || reqwest::get(format!("{}/metrics", door.admin())).await.unwrap().text().await.unwrap();
+    let shows = async |lines: &[&str]| {
+        for _ in 0..60 {
+            let page = page().await;
+            if lines.iter().all(|line| page.contains(line)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{lines:?} are not all in\n{}", page().await);
+    };
+    let client = Client::legacy(&door.url, None).await;
+    let stream = client.prepared(http::Method::GET).header("accept", "text/event-stream").send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    shows(&[
+        "doorward_sessions_active 1",
+        "doorward_streams_active{upstream=\"upstream\"} 1",
+        "doorward_connections_active 1",
+        "doorward_catalogue_changes_total{server=\"upstream\"} 1",
+    ])
+    .await;
+    drop(stream);
+    client.prepared(http::Method::DELETE).send().await.unwrap();
+    drop(client);
+    shows(&[
+        "doorward_sessions_active 0",
+        "doorward_streams_active{upstream=\"upstream\"} 0",
+        "doorward_connections_active 0",
+        "mcp_server_session_duration_seconds_count{mcp_protocol_version=\"2025-11-25\",network_transport=\"tcp\"} 1",
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn requests_beside_the_messages_leave_no_false_records() {
     let server = Server::reference().await;
     let door = Setup::serve(&server.url).no_authentication().policies(ALL).audit().start().await;

@@ -6,6 +6,7 @@
 use std::{
     collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use doorward_message::{Id, Revision, Value};
@@ -61,6 +62,7 @@ pub struct SessionState {
     pub upstream_session: Option<HeaderValue>,
     /// The client's declared capabilities.
     pub client: ClientCapabilities,
+    began: Instant,
     server_requests: Mutex<HashSet<Id>>,
 }
 
@@ -72,7 +74,13 @@ impl SessionState {
         upstream_session: Option<HeaderValue>,
         client: ClientCapabilities,
     ) -> Self {
-        Self { key, revision, upstream_session, client, server_requests: Mutex::default() }
+        let began = Instant::now();
+        Self { key, revision, upstream_session, client, began, server_requests: Mutex::default() }
+    }
+
+    /// How long it has lasted.
+    pub fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Notes a server request that goes to the client. `false` where the table is full or the id is taken.

@@ -230,7 +230,10 @@ impl Context {
     pub fn end_session(&self, session: &ActiveSession) {
         if let Some(id) = &session.id {
             // Somebody else may have ended it meanwhile: it is gone either way.
-            let _ = self.door.sessions.end(id.as_bytes(), &self.caller.principal, &self.route.path, unix_now());
+            let (principal, route) = (&self.caller.principal, &self.route.path);
+            if let Ok(ended) = self.door.sessions.end(id.as_bytes(), principal, route, unix_now()) {
+                self.door.session_ended(&ended.state, "tcp");
+            }
         }
     }
 

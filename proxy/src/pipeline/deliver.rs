@@ -137,6 +137,9 @@ fn open_session(
             BeginError::Refused(reason) => Stop::from(Rejection::from(reason)),
             BeginError::Seal(_) => Stop::Broken(Fault::Internal, None),
         })?;
+        for displaced in &begun.displaced {
+            context.door.session_ended(displaced, "tcp");
+        }
         let id = HeaderValue::try_from(begun.id).map_err(|_| Stop::Broken(Fault::Internal, None))?;
         answer = answer.with(HeaderName::from_static(SESSION_ID), id);
     }

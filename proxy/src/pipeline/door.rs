@@ -8,7 +8,12 @@ use super::{
     admit::session::Sessions,
     authorize::EntityError,
     dispatch::Server,
-    observe::{Observer, audit::Lifecycle},
+    observe::{
+        Observer,
+        audit::Lifecycle,
+        metrics::{Metric, Points, Unit},
+        names::metric,
+    },
     snapshot::Snapshot,
 };
 use crate::{
@@ -44,6 +49,46 @@ impl Door {
     pub fn install(&self, snapshot: Snapshot) {
         let _guard = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(Arc::new(snapshot));
+    }
+
+    /// What is computed when metrics are read: live sessions, and whose tokens can be verified.
+    pub fn measure(self: &Arc<Self>) {
+        let door = Arc::downgrade(self);
+        self.observer.metrics().add_source(move |out| {
+            if let Some(door) = door.upgrade() {
+                out.extend(door.gauges());
+            }
+        });
+    }
+
+    fn gauges(&self) -> [Metric; 2] {
+        #[expect(clippy::cast_precision_loss, reason = "sessions are bounded")]
+        let sessions = vec![(vec![], self.sessions.len() as f64)];
+        let snapshot = self.snapshot();
+        let issuers = snapshot.base.authenticator.issuers();
+        let usable = issuers.map(|(issuer, usable)| (vec![("issuer", issuer.to_owned())], f64::from(u8::from(usable))));
+        let gauge = |name, unit, help, points| Metric { name, unit, help, points: Points::Gauge(points) };
+        [
+            gauge(metric::SESSIONS_ACTIVE, Unit::Count("{session}"), "Open legacy sessions.", sessions),
+            gauge(
+                metric::JWKS_USABLE,
+                Unit::Count("{issuer}"),
+                "Whether tokens of the issuer can be verified (1) or not (0).",
+                usable.collect(),
+            ),
+        ]
+    }
+
+    /// Ends the sessions whose time is over.
+    pub fn sweep_sessions(&self, now: u64) {
+        for session in self.sessions.sweep(now) {
+            self.session_ended(&session, "tcp");
+        }
+    }
+
+    /// Counts a session that has ended; `network` is `tcp` or `pipe`.
+    pub fn session_ended(&self, session: &SessionState, network: &'static str) {
+        self.observer.metrics().session_ended(session.revision.as_str(), network, session.age());
     }
 
     /// Types the policies against a new catalogue of one server and swaps the result in.

@@ -78,6 +78,7 @@ impl LiveStream {
             bytes: 0,
             framed: true,
         }
+        .counted()
     }
 
     /// The legacy stream of server messages.
@@ -94,6 +95,16 @@ impl LiveStream {
             bytes: 0,
             framed: true,
         }
+        .counted()
+    }
+
+    fn counted(self) -> Self {
+        self.count(1);
+        self
+    }
+
+    fn count(&self, change: i64) {
+        self.context.door.observer.metrics().streams(self.context.route.server.name(), change);
     }
 
     /// What comes next. Cancel safe only where it is not called again.
@@ -201,6 +212,7 @@ impl LiveStream {
 impl Drop for LiveStream {
     /// A stream that is dropped unfinished still has its outcome recorded.
     fn drop(&mut self) {
+        self.count(-1);
         self.finish(Some(&Last::Fault(Fault::DownstreamClosed)));
     }
 }

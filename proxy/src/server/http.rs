@@ -78,6 +78,7 @@ impl HttpApp {
 
     /// Drives one connection to its end. HTTP/2 is spoken only where it is offered.
     pub async fn connection(self: &Arc<Self>, stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
+        let _counted = Counted::new(&self.door);
         let mut wire = Box::new(Wire::new(stream));
         if !Self::awaits_request(&mut wire, shutdown).await {
             return;
@@ -203,6 +204,22 @@ impl HttpServerApp for HttpApp {
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
         Some(&self.options)
+    }
+}
+
+/// One open connection in the metrics.
+struct Counted<'a>(&'a Door);
+
+impl<'a> Counted<'a> {
+    fn new(door: &'a Door) -> Self {
+        door.observer.metrics().connections(1);
+        Self(door)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.observer.metrics().connections(-1);
     }
 }
 

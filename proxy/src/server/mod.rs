@@ -126,7 +126,7 @@ pub async fn serve(source: &Source, config: Config) -> Result<(), ServeError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = finished(&mut connection) => break,
-            _ = sweep.tick() => drop(running.door.sessions.sweep(unix_now())),
+            _ = sweep.tick() => running.door.sweep_sessions(unix_now()),
             _ = look.tick() => running.tell_readiness(),
             Some(reason) = reloads.recv() => {
                 running.reload(source, reason);
@@ -185,6 +185,7 @@ impl Running {
         let sessions = Sessions::new(&config.sessions)?;
         let limits = Arc::clone(&built.snapshot.base.upstream_limits);
         let door = Arc::new(Door::new(built.snapshot, sessions, Handles::new()?, observer));
+        door.measure();
         let (stop, stopping) = watch::channel(false);
         let active = Active::default();
         let times = Times { head: config.accept.head_timeout.0, body_idle: config.accept.body_idle_timeout.0 };

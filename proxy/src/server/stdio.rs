@@ -76,6 +76,9 @@ pub async fn serve(base: Context, stopped: impl Future<Output = ()>, grace: Dura
     }
     requests.shutdown().await;
     connection.listening().abort_all();
+    if let Some(session) = &*connection.session() {
+        connection.base.door.session_ended(&session.state, "pipe");
+    }
     drop(connection);
     // Everything that was answered is written before the end.
     let _ = tokio::time::timeout(grace, writer).await;

@@ -162,7 +162,8 @@ async fn closed_socket_is_an_error_and_no_loop() {
     cork(&stream);
     stream.write_all(b"head").await.unwrap();
     uncork(&stream);
-    assert_eq!(stream.write_all(b"body").await.unwrap_err().kind(), io::ErrorKind::WriteZero);
+    let large = vec![b'x'; COPY_BYTES_MAX];
+    assert_eq!(stream.write_all(&large).await.unwrap_err().kind(), io::ErrorKind::WriteZero);
     assert_eq!(stream.flush().await.unwrap_err().kind(), io::ErrorKind::WriteZero);
 }
 

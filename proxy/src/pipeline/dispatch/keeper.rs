@@ -75,7 +75,10 @@ fn install(door: &Door, server: &Server, catalogue: Arc<Catalogue>) {
         return;
     }
     match door.install_catalogue(server, catalogue) {
-        Ok(()) => tracing::info!(upstream = %server.name(), "catalogue taken over"),
+        Ok(()) => {
+            door.observer.metrics().catalogue_changed(server.name());
+            tracing::info!(upstream = %server.name(), "catalogue taken over");
+        }
         Err(error) => {
             tracing::error!(upstream = %server.name(), %error, "the catalogue was not taken over")
         }

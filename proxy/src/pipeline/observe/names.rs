@@ -76,12 +76,8 @@ pub mod metric {
     pub const MCP_CLIENT_OPERATION_DURATION: &str = "mcp.client.operation.duration";
     /// A legacy session or stdio connection.
     pub const MCP_SERVER_SESSION_DURATION: &str = "mcp.server.session.duration";
-    /// One HTTP exchange; streams are not in it.
-    pub const HTTP_SERVER_REQUEST_DURATION: &str = "http.server.request.duration";
     /// Time in Doorward itself.
     pub const PROXY_OVERHEAD_DURATION: &str = "doorward.proxy.overhead.duration";
-    /// Time of one stage.
-    pub const DECISION_DURATION: &str = "doorward.decision.duration";
     /// Decisions by stage.
     pub const DECISIONS: &str = "doorward.decisions";
     /// Refusals and faults by stable code.
@@ -90,12 +86,8 @@ pub mod metric {
     pub const CEDAR_ERRORS: &str = "doorward.cedar.errors";
     /// Masked values.
     pub const MASKING_REDACTIONS: &str = "doorward.masking.redactions";
-    /// Rate limit checks.
-    pub const RATELIMIT_CHECKS: &str = "doorward.ratelimit.checks";
-    /// Age of an issuer's keys.
-    pub const JWKS_AGE: &str = "doorward.jwks.age";
-    /// Refreshes of an issuer's keys.
-    pub const JWKS_REFRESHES: &str = "doorward.jwks.refreshes";
+    /// Whether tokens of an issuer can be verified.
+    pub const JWKS_USABLE: &str = "doorward.jwks.usable";
     /// Audit records kept.
     pub const AUDIT_RECORDS: &str = "doorward.audit.records";
     /// Audit records lost.
@@ -114,10 +106,6 @@ pub mod metric {
     pub const CONNECTIONS_ACTIVE: &str = "doorward.connections.active";
     /// Open sessions.
     pub const SESSIONS_ACTIVE: &str = "doorward.sessions.active";
-    /// Time to an upstream connection.
-    pub const UPSTREAM_CONNECT_DURATION: &str = "doorward.upstream.connect.duration";
-    /// Calls under way.
-    pub const UPSTREAM_INFLIGHT: &str = "doorward.upstream.inflight";
     /// Upstream messages that were not passed on.
     pub const UPSTREAM_DROPPED: &str = "doorward.upstream.dropped";
     /// Changes of what an upstream offers.

@@ -108,32 +108,9 @@ pub const MCP_BOUNDS: Bounds = &[
     300_000_000_000,
 ];
 
-/// The bounds that the HTTP conventions prescribe.
-pub const HTTP_BOUNDS: Bounds = &[
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    75_000_000,
-    100_000_000,
-    250_000_000,
-    500_000_000,
-    750_000_000,
-    1_000_000_000,
-    2_500_000_000,
-    5_000_000_000,
-    7_500_000_000,
-    10_000_000_000,
-];
-
 /// For the time that a message spends in Doorward itself.
 pub const OVERHEAD_BOUNDS: Bounds =
     &[25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 100_000_000];
-
-/// For the time of one stage.
-pub const STAGE_BOUNDS: Bounds = &[
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
-];
 
 /// Durations in buckets.
 #[derive(Debug)]

@@ -165,32 +165,14 @@ labels! {
         /// `tcp`, `unix` or `pipe`.
         network: &'static str => attribute::NETWORK_TRANSPORT,
     }
-    /// An HTTP exchange.
-    HttpLabels {
-        /// HTTP method; `_OTHER` for one that is not offered.
-        method: &'static str => attribute::HTTP_REQUEST_METHOD,
-        /// Status.
-        status: u16 => attribute::HTTP_RESPONSE_STATUS_CODE,
-        /// Configured route.
-        route: Option<NameId> => attribute::HTTP_ROUTE,
-        /// `1.1` or `2`.
-        version: &'static str => attribute::NETWORK_PROTOCOL_VERSION,
-        /// `http` or `https`.
-        scheme: &'static str => attribute::URL_SCHEME,
-    }
     /// One direction.
     DirectionLabels {
         /// `request` or `response`.
         direction: &'static str => "direction",
     }
-    /// One stage.
-    StageLabels {
-        /// `authn`, `cedar`, `ratelimit`, `mask`, `inject` or `schema`.
-        stage: &'static str => "stage",
-    }
     /// A decision.
     DecisionLabels {
-        /// See [`StageLabels`].
+        /// Who decided, such as `cedar`.
         stage: &'static str => "stage",
         /// `allow`, `deny`, `modify` or `error`.
         decision: &'static str => "decision",
@@ -224,25 +206,6 @@ labels! {
         /// `request` or `response`.
         direction: &'static str => "direction",
     }
-    /// A rate limit.
-    LimitLabels {
-        /// Its configured name.
-        limit: NameId => "limit",
-        /// `allow`, `deny`, `fail_open` or `fail_closed`.
-        result: &'static str => "result",
-    }
-    /// An issuer.
-    IssuerLabels {
-        /// Its configured id.
-        issuer: NameId => "issuer",
-    }
-    /// A refresh of an issuer's keys.
-    RefreshLabels {
-        /// Its configured id.
-        issuer: NameId => "issuer",
-        /// `ok` or `failed`.
-        result: &'static str => "result",
-    }
     /// An upstream.
     UpstreamLabels {
         /// Its configured name.
@@ -252,8 +215,6 @@ labels! {
     CatalogueLabels {
         /// The upstream's configured name.
         server: NameId => "server",
-        /// `added`, `removed`, `description_changed` or `schema_changed`.
-        kind: &'static str => "kind",
     }
     /// Lost telemetry.
     TelemetryLabels {

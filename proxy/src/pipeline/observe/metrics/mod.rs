@@ -19,11 +19,10 @@ use std::{
 
 use family::{Family, Labels};
 pub use family::{NameId, Names};
-use instrument::{Counter, Gauge, HTTP_BOUNDS, Histogram, HistogramValue, MCP_BOUNDS, OVERHEAD_BOUNDS, STAGE_BOUNDS};
+use instrument::{Counter, Gauge, Histogram, HistogramValue, MCP_BOUNDS, OVERHEAD_BOUNDS};
 use labels::{
-    CatalogueLabels, CodeLabels, DecisionLabels, DirectionLabels, HttpLabels, IssuerLabels, KindLabels, LimitLabels,
-    MaskingLabels, Operation, ReasonLabels, RefreshLabels, ResultLabels, SessionLabels, StageLabels, TelemetryLabels,
-    UpstreamLabels,
+    CatalogueLabels, CodeLabels, DecisionLabels, DirectionLabels, KindLabels, MaskingLabels, Operation, ReasonLabels,
+    ResultLabels, SessionLabels, TelemetryLabels, UpstreamLabels,
 };
 
 use super::names::{attribute, metric};
@@ -175,15 +174,9 @@ registry! {
     /// Duration of legacy sessions and stdio connections.
     session_duration: SessionLabels, Histogram = || Histogram::new(MCP_BOUNDS),
         metric::MCP_SERVER_SESSION_DURATION, Unit::Seconds;
-    /// Duration of HTTP exchanges, without event streams.
-    http_request: HttpLabels, Histogram = || Histogram::new(HTTP_BOUNDS),
-        metric::HTTP_SERVER_REQUEST_DURATION, Unit::Seconds;
     /// Time that messages spend in Doorward itself, waiting for the upstream excluded.
     overhead: DirectionLabels, Histogram = || Histogram::new(OVERHEAD_BOUNDS),
         metric::PROXY_OVERHEAD_DURATION, Unit::Seconds;
-    /// Time of single stages.
-    stage_duration: StageLabels, Histogram = || Histogram::new(STAGE_BOUNDS),
-        metric::DECISION_DURATION, Unit::Seconds;
     /// Decisions.
     decisions: DecisionLabels, Counter = Counter::default, metric::DECISIONS, Unit::Count("{decision}");
     /// Refusals and faults by stable code.
@@ -193,12 +186,6 @@ registry! {
     /// Values that were masked.
     masking_redactions: MaskingLabels, Counter = Counter::default,
         metric::MASKING_REDACTIONS, Unit::Count("{redaction}");
-    /// Checks of rate limits.
-    rate_limit_checks: LimitLabels, Counter = Counter::default, metric::RATELIMIT_CHECKS, Unit::Count("{check}");
-    /// Seconds since an issuer's keys were fetched.
-    jwks_age: IssuerLabels, Gauge = Gauge::default, metric::JWKS_AGE, Unit::Seconds;
-    /// Refreshes of issuers' keys.
-    jwks_refreshes: RefreshLabels, Counter = Counter::default, metric::JWKS_REFRESHES, Unit::Count("{refresh}");
     /// Whether the last reload took effect (1) or the state before it stays (0).
     last_reload_success: (), Gauge = Gauge::default, metric::CONFIG_LAST_RELOAD_SUCCESS, Unit::Count("{success}");
     /// Reloads of configuration and policies.
@@ -207,13 +194,6 @@ registry! {
     streams: UpstreamLabels, Gauge = Gauge::default, metric::STREAMS_ACTIVE, Unit::Count("{stream}");
     /// Open client connections.
     connections: (), Gauge = Gauge::default, metric::CONNECTIONS_ACTIVE, Unit::Count("{connection}");
-    /// Open legacy sessions.
-    sessions: UpstreamLabels, Gauge = Gauge::default, metric::SESSIONS_ACTIVE, Unit::Count("{session}");
-    /// Time until an upstream connection stood.
-    upstream_connect: UpstreamLabels, Histogram = || Histogram::new(HTTP_BOUNDS),
-        metric::UPSTREAM_CONNECT_DURATION, Unit::Seconds;
-    /// Calls under way at an upstream.
-    upstream_inflight: UpstreamLabels, Gauge = Gauge::default, metric::UPSTREAM_INFLIGHT, Unit::Count("{call}");
     /// Messages of an upstream that were not passed on: late, second, unmatched, unasked.
     upstream_dropped: ReasonLabels, Counter = Counter::default, metric::UPSTREAM_DROPPED, Unit::Count("{message}");
     /// Changes of what an upstream offers.
@@ -267,19 +247,9 @@ impl Metrics {
         self.client_operation.with(operation, |histogram| histogram.record(duration));
     }
 
-    /// An HTTP exchange ended.
-    pub fn http_request(&self, labels: HttpLabels, duration: Duration) {
-        self.http_request.with(labels, |histogram| histogram.record(duration));
-    }
-
     /// Doorward's own share of a `request` or `response`.
     pub fn overhead(&self, direction: &'static str, duration: Duration) {
         self.overhead.with(DirectionLabels { direction }, |histogram| histogram.record(duration));
-    }
-
-    /// A stage took so long.
-    pub fn stage(&self, stage: &'static str, duration: Duration) {
-        self.stage_duration.with(StageLabels { stage }, |histogram| histogram.record(duration));
     }
 
     /// A stage decided; `reason` is a stable code or empty.
@@ -314,6 +284,29 @@ impl Metrics {
         self.last_reload_success.with((), |gauge| gauge.set(i64::from(success)));
         let result = if success { "ok" } else { "refused" };
         self.reloads.with(ResultLabels { result }, |counter| counter.add(1));
+    }
+
+    /// A legacy session, or one on stdio, has ended.
+    pub fn session_ended(&self, revision: &'static str, network: &'static str, duration: Duration) {
+        let labels = SessionLabels { revision: Some(revision), network };
+        self.session_duration.with(labels, |histogram| histogram.record(duration));
+    }
+
+    /// An event stream to a client was opened (1) or has ended (-1).
+    pub fn streams(&self, upstream: &str, change: i64) {
+        let labels = UpstreamLabels { upstream: self.names.id(upstream) };
+        self.streams.with(labels, |gauge| gauge.add(change));
+    }
+
+    /// A client connected (1) or has gone (-1).
+    pub fn connections(&self, change: i64) {
+        self.connections.with((), |gauge| gauge.add(change));
+    }
+
+    /// An upstream's tools are not what they were.
+    pub fn catalogue_changed(&self, upstream: &str) {
+        let labels = CatalogueLabels { server: self.names.id(upstream) };
+        self.catalogue_changes.with(labels, |counter| counter.add(1));
     }
 
     /// Spans or exports were lost.
