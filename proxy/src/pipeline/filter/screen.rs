@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use doorward_message::{
-    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, json::quote, parse_incoming,
+    Direction, Id, Incoming, Json, Limits, Message, MessageKind, Method, Revision, Value, json::quote, parse_incoming,
     splice::Splice,
 };
 
@@ -146,16 +146,7 @@ impl Screen {
         };
         let mut splice = Splice::new(message.bytes());
         if self.expected.revision.is_modern() {
-            let kind = result.get("resultType").and_then(|kind| kind.as_str());
-            if kind.as_deref() == Some("input_required") {
-                if !method.may_require_input() {
-                    return Err(Fault::UpstreamInvalid);
-                }
-                server_request::check_inputs(result, &self.expected, &*self.decider).map_err(|reason| {
-                    self.tally.dropped(reason);
-                    Fault::UpstreamInvalid
-                })?;
-            }
+            self.inputs(result, method)?;
             if let Some(state) = result.get("requestState") {
                 let sealing = self.expected.sealing.as_ref().ok_or(Fault::UpstreamInvalid)?;
                 splice = splice.replace(state.span(), quote(&sealing.seal(state.raw_str())?).as_bytes());
@@ -171,6 +162,28 @@ impl Screen {
                 .map_err(|_| Fault::UpstreamInvalid)?;
         }
         splice.finish().map_err(|_| Fault::Internal)
+    }
+
+    /// A client acts on input requests wherever it finds them, so they are checked by their presence, not by what the
+    /// result says it is; a task may carry them at its own level or the result's.
+    fn inputs(&self, result: Value<'_>, method: &Method) -> Result<(), Fault> {
+        let kind = result.get("resultType").and_then(|kind| kind.as_str());
+        let carriers = [Some(result), result.get("task")];
+        let asked = carriers.into_iter().flatten().filter(|carrier| carrier.get("inputRequests").is_some());
+        if kind.as_deref() == Some("input_required") && !method.may_require_input() {
+            return Err(Fault::UpstreamInvalid);
+        }
+        for carrier in asked {
+            if !method.may_require_input() && *method != Method::TasksGet {
+                self.tally.dropped(Dropped::UnaskedRequest);
+                return Err(Fault::UpstreamInvalid);
+            }
+            server_request::check_inputs(carrier, &self.expected, &*self.decider).map_err(|reason| {
+                self.tally.dropped(reason);
+                Fault::UpstreamInvalid
+            })?;
+        }
+        Ok(())
     }
 
     async fn request(&mut self, message: Message) -> Result<Screened, Fault> {
@@ -236,7 +249,15 @@ impl Screen {
             }
             Method::NotificationsTasks | Method::NotificationsTasksStatus => {
                 let ask = Ask::Task { method: &Method::TasksGet, id: message.task_id() };
-                (!self.decider.decide(&ask).is_allow()).then_some(Dropped::ForbiddenNotification)
+                if !self.decider.decide(&ask).is_allow() {
+                    return Some(Dropped::ForbiddenNotification);
+                }
+                let params = message.params();
+                let carriers = [params, params.and_then(|params| params.get("task"))];
+                carriers
+                    .into_iter()
+                    .flatten()
+                    .find_map(|carrier| server_request::check_inputs(carrier, &self.expected, &*self.decider).err())
             }
             _ => None,
         }
