@@ -89,8 +89,8 @@ impl Connection {
         tokio::spawn(async move {
             reading.read(stdout, stop).await;
             process::end(child).await;
-            // Nobody may wait for it.
-            let _ = reading.ended.send(true);
+            // `send` would keep nothing where nobody waits yet, and who waits later would wait for ever.
+            reading.ended.send_replace(true);
         });
         connection
     }
