@@ -64,10 +64,13 @@ pub(super) async fn deliver(
         }
         SafeBody::Status(status) => return status_only(context, permitted, status, arrival),
         SafeBody::Message { status, bytes, is_error } => {
-            arrival.outcome(status, is_error, bytes.len());
             let opened = initialize && !is_error && status == 200;
-            let answer = Answer::json(status, bytes.clone());
-            if opened { open_session(context, permitted, &bytes, upstream_session, answer)? } else { answer }
+            let mut answer = Answer::json(status, bytes.clone());
+            if opened {
+                answer = open_session(context, permitted, &bytes, upstream_session, answer)?;
+            }
+            arrival.outcome(status, is_error, bytes.len());
+            answer
         }
         SafeBody::Stream(stream) => stream_answer(LiveStream::new(context, permitted, *stream, arrival.take())),
     };

@@ -19,6 +19,24 @@ async fn start() -> (Scripted, Door) {
     (upstream, door)
 }
 
+#[tokio::test]
+async fn a_revision_that_nobody_knows_is_recorded_as_it_was_answered() {
+    let (upstream, door) = start().await;
+    let info = json!({ "name": "x", "version": "1" });
+    upstream
+        .set_result("initialize", json!({ "protocolVersion": "2019-01-01", "capabilities": {}, "serverInfo": info }));
+    let mut client = Client::modern(&door.url, None).in_session(None);
+    client.session = None;
+    let params =
+        json!({ "protocolVersion": LEGACY, "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } });
+    let answer = client.request("initialize", params).await;
+    assert_eq!((answer.status, answer.code()), (502, "upstream.invalid"), "{}", answer.body);
+    let id = answer.message["error"]["data"]["decision_id"].clone();
+    let records = door.wait_audit(|records| records.iter().any(|record| record["kind"] == "outcome")).await;
+    let outcome = records.iter().find(|record| record["kind"] == "outcome" && record["decision_id"] == id);
+    assert_eq!(outcome.unwrap()["code"], "upstream.invalid", "{records:?}");
+}
+
 /// A session whose client can do everything a server may ask for.
 async fn able(door: &Door) -> Client {
     let capabilities = json!({ "sampling": {}, "elicitation": { "form": {}, "url": {} }, "roots": {} });
