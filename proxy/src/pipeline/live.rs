@@ -126,25 +126,25 @@ impl LiveStream {
         }
     }
 
-    /// Waits for the answer alone.
-    pub async fn answer(mut self) -> Bytes {
-        let Some(stream) = self.stream.take() else {
-            return Bytes::new();
-        };
-        let answered = stream.answer().await;
-        let Some(mut arrival) = self.arrival.take() else {
-            return Bytes::new();
-        };
-        match answered {
-            Ok((bytes, is_error)) => {
-                arrival.outcome(200, is_error, bytes.len());
-                bytes
-            }
-            Err(fault) => {
-                arrival.broken(fault, 200, 0);
-                fault_body(fault, self.id.as_ref(), arrival.id())
+    /// Waits for the answer alone, looking at the caller again meanwhile like every open stream.
+    pub async fn answer(self) -> Bytes {
+        let id = self.id.clone();
+        let mut stream = self.unframed();
+        loop {
+            match stream.next().await {
+                Out::Event(bytes) if stream.is_answered() => {
+                    stream.finish(None);
+                    return bytes;
+                }
+                Out::Event(_) | Out::Quiet => {}
+                // Closed before its answer: recorded already.
+                Out::End => return fault_body(Fault::UpstreamClosed, id.as_ref(), super::context::decision_id()),
             }
         }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.stream.as_ref().is_none_or(|stream| stream.screen().is_answered())
     }
 
     /// Whether the client's going away cancels the request.
@@ -152,12 +152,13 @@ impl LiveStream {
         self.modern || self.asked.is_none()
     }
 
-    /// The client has gone. A modern request is cancelled; a legacy one runs to its end, unheard.
-    pub fn abandon(mut self) {
+    /// The client has gone. A modern request is cancelled; a legacy one runs to its end, unheard, in the place of its
+    /// connection: it counts as under way, and a drain waits for it or ends it.
+    pub async fn abandon(mut self) {
         if self.ends_with_client() {
             return self.finish(Some(&Last::Fault(Fault::DownstreamClosed)));
         }
-        tokio::spawn(async move { while !matches!(self.next().await, Out::End) {} });
+        while !matches!(self.next().await, Out::End) {}
     }
 
     fn look_again(&mut self) -> Out {

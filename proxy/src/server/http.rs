@@ -21,7 +21,7 @@ use pingora::{
     },
     server::ShutdownWatch,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::drain::Active;
 use crate::{
@@ -43,6 +43,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const DRAIN_BYTES_MAX: u64 = 64 << 10;
 /// How long the rest of an unread body is taken and thrown away, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(1);
+/// The longest a body may take from its first byte to its last, however it trickles.
+const BODY_TIME_MAX: Duration = Duration::from_secs(300);
 /// The longest a client may take to accept one write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
@@ -106,6 +108,8 @@ impl HttpApp {
     /// Waits for the start of a request. A connection that rests ends when the process drains.
     async fn awaits_request(wire: &mut Wire, shutdown: &mut ShutdownWatch) -> bool {
         tokio::select! {
+            // What has arrived is served, also when the process drains.
+            biased;
             byte = timeout(KEEPALIVE, wire.look_ahead(1)) => matches!(byte, Ok(Ok([_]))),
             () = draining(shutdown) => false,
         }
@@ -160,7 +164,12 @@ impl HttpApp {
             session.set_keepalive(None);
         }
         let request = Request::read(session);
-        let mut downstream = HttpDownstream { session, expects_continue: request.expects_continue(), left: false };
+        let mut downstream = HttpDownstream {
+            session,
+            expects_continue: request.expects_continue(),
+            body_idle: self.times.body_idle,
+            left: false,
+        };
         let answer = pipeline::from_client(&self.door, &request.raw(), &mut downstream).await;
         if downstream.left {
             return None;
@@ -186,7 +195,7 @@ impl HttpServerApp for HttpApp {
         let _active = self.active.begin();
         self.exchange(&mut session, shutdown).await?;
         let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok().flatten()?;
+        let reusable = timeout(WRITE_TIMEOUT, session.finish()).await.ok()?.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
     }
 
@@ -292,6 +301,7 @@ impl Request {
 struct HttpDownstream<'a> {
     session: &'a mut ServerSession,
     expects_continue: bool,
+    body_idle: Duration,
     left: bool,
 }
 
@@ -303,11 +313,15 @@ impl Downstream for HttpDownstream<'_> {
         }
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();
+        let end = Instant::now() + BODY_TIME_MAX.max(self.body_idle);
         loop {
-            let piece = match self.session.read_request_body().await {
-                Ok(Some(piece)) => piece,
-                Ok(None) => break,
-                Err(error) => return Err(self.failed(&error)),
+            // The codec's own time-out knows HTTP/1.1 only.
+            let reading = timeout(self.body_idle, self.session.read_request_body());
+            let piece = match timeout_at(end, reading).await {
+                Ok(Ok(Ok(Some(piece)))) => piece,
+                Ok(Ok(Ok(None))) => break,
+                Ok(Ok(Err(error))) => return Err(self.failed(&error)),
+                Ok(Err(_)) | Err(_) => return Err(Accept::Timeout.into()),
             };
             if first.as_ref().map_or(0, Bytes::len) + rest.len() + piece.len() > bytes_max {
                 return Err(Accept::BodyTooLarge.into());
@@ -368,7 +382,16 @@ fn prepare(session: &mut ServerSession, request: &Request, close: bool) -> bool 
 async fn linger(session: &mut ServerSession) {
     let drain = async { while let Ok(Some(_)) = session.read_request_body().await {} };
     let _ = timeout(LINGER, drain).await;
-    session.shutdown().await;
+    // Nobody is left who would have to hear of it.
+    let _ = timeout(LINGER, session.shutdown()).await;
+}
+
+/// Bounds one write: the codec bounds those of bodies only, and one that nobody reads would hold its connection.
+async fn in_time<T>(write: impl Future<Output = pingora::Result<T>>) -> pingora::Result<()> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(written) => written.map(|_| ()),
+        Err(_) => pingora::Error::e_explain(pingora::ErrorType::WriteTimedout, "the client does not read"),
+    }
 }
 
 /// Writes an answer.
@@ -383,24 +406,24 @@ async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<(
             if status != StatusCode::NO_CONTENT {
                 head.insert_header(header::CONTENT_LENGTH, "0")?;
             }
-            session.write_response_header(Box::new(head)).await?;
-            session.finish_body().await
+            in_time(session.write_response_header(Box::new(head))).await?;
+            in_time(session.finish_body()).await
         }
         AnswerBody::Whole(body) => {
             head.insert_header(header::CONTENT_LENGTH, body.len())?;
             let wire = |session: &ServerSession, set: fn(&Stream)| session.as_http1().map(|http1| set(http1.stream()));
             // Head and body leave together.
             wire(session, cork);
-            let head = session.write_response_header(Box::new(head)).await;
+            let head = in_time(session.write_response_header(Box::new(head))).await;
             wire(session, uncork);
             head?;
-            session.write_response_body(body, true).await
+            in_time(session.write_response_body(body, true)).await
         }
         AnswerBody::Stream(live) => {
             if !session.is_http2() && session.req_header().version == Version::HTTP_11 {
                 head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
             }
-            session.write_response_header(Box::new(head)).await?;
+            in_time(session.write_response_header(Box::new(head))).await?;
             stream(session, *live).await
         }
     }
@@ -416,14 +439,14 @@ async fn stream(session: &mut ServerSession, mut live: LiveStream) -> pingora::R
         let bytes = match out {
             Some(Out::Event(bytes)) => bytes,
             Some(Out::Quiet) => COMMENT,
-            Some(Out::End) => return session.write_response_body(Bytes::new(), true).await,
+            Some(Out::End) => return in_time(session.write_response_body(Bytes::new(), true)).await,
             None => {
-                live.abandon();
+                live.abandon().await;
                 return pingora::Error::e_explain(pingora::ErrorType::ConnectionClosed, "the client left its stream");
             }
         };
-        if let Err(error) = session.write_response_body(bytes, false).await {
-            live.abandon();
+        if let Err(error) = in_time(session.write_response_body(bytes, false)).await {
+            live.abandon().await;
             return Err(error);
         }
     }

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    model::rejection::Accept,
+    model::{Fault, rejection::Accept},
     pipeline::{
         self,
         accept::Accepted,
@@ -40,6 +40,8 @@ use crate::{
 
 /// Lines that may wait for the client to read them.
 const TO_CLIENT_MAX: usize = 256;
+/// Requests under way at one time.
+const UNDER_WAY_MAX: usize = 256;
 
 /// One stdio connection.
 pub struct StdioConnection {
@@ -146,6 +148,10 @@ impl StdioConnection {
         };
         if self.under_way().contains_key(&id) {
             let stop = Stop::Refused(Accept::IdInUse.into(), Some(id));
+            return self.answer(pipeline::refuse_line(&context, &stop)).await;
+        }
+        if self.under_way().len() >= UNDER_WAY_MAX {
+            let stop = Stop::Broken(Fault::Overloaded, Some(id));
             return self.answer(pipeline::refuse_line(&context, &stop)).await;
         }
         let connection = Arc::clone(self);

@@ -130,13 +130,24 @@ impl Http2 {
 
     /// Begins a request to this authority.
     pub(crate) async fn begin(&self, authority: &str, message: &Message) -> Stream {
+        self.begin_with(authority, message, message.body.len()).await
+    }
+
+    /// Begins a request of whose body only so many bytes come, and not the end.
+    pub(crate) async fn begin_unfinished(&self, authority: &str, message: &Message, bytes: usize) -> Stream {
+        assert!(bytes < message.body.len());
+        self.begin_with(authority, message, bytes).await
+    }
+
+    async fn begin_with(&self, authority: &str, message: &Message, bytes: usize) -> Stream {
         let mut request = Request::post(format!("{}://{authority}/mcp", self.scheme));
         for (name, value) in &message.headers {
             request = request.header(*name, value);
         }
         let mut send = self.send.clone().ready().await.unwrap();
         let (response, mut sending) = send.send_request(request.body(()).unwrap(), false).unwrap();
-        sending.send_data(Bytes::from(message.body.clone()), true).unwrap();
+        let body = Bytes::from(message.body.clone()).slice(..bytes);
+        sending.send_data(body, bytes == message.body.len()).unwrap();
         Stream { response, sending }
     }
 

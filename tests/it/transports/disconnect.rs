@@ -148,6 +148,57 @@ async fn a_legacy_client_that_leaves_does_not_cancel_its_call() {
     assert!(records.iter().all(|record| record["code"] != "downstream.closed"), "{records:?}");
 }
 
+#[tokio::test]
+async fn a_legacy_call_that_nobody_hears_is_waited_for_and_recorded() {
+    let upstream = Scripted::start(Era::Legacy).await;
+    let mut door = door_to(&format!("url: {}", upstream.url)).await;
+    let client = Client::legacy(&door.url, None).await;
+    ready(&client).await;
+    let done = json!({ "jsonrpc": "2.0", "id": 1, "result": { "content": [] } });
+    let progress =
+        json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": { "level": "info", "data": 1 } });
+    let steps = vec![stream_head(), event(&progress), pause_ms(2000), event(&done), Step::Close];
+    upstream.script([once("tools/call", steps)]);
+    // The handshake and the warm call are through.
+    let before = door.wait_audit(|records| count(records, "outcome") >= 3).await;
+    let (decisions, outcomes) = (count(&before, "decision"), count(&before, "outcome"));
+    let message =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "echo", "arguments": {} } });
+    let request = client.prepared(http::Method::POST).header("content-type", "application/json");
+    let request = request.header("accept", "application/json, text/event-stream").body(message.to_string());
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    drop(response);
+    drop(client);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    door.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(door.process.exit_code(Duration::from_secs(10)).await, Some(0));
+    let records = door.audit();
+    assert_eq!(count(&records, "decision") - decisions, 1, "{records:?}");
+    let ended: Vec<_> = records.iter().filter(|record| record["kind"] == "outcome").skip(outcomes).collect();
+    assert_eq!(ended.len(), 1, "the drain waited for its outcome: {records:?}");
+    assert!(ended[0].get("code").is_none(), "it ran to its end: {}", ended[0]);
+}
+
+fn count(records: &[Value], kind: &str) -> usize {
+    records.iter().filter(|record| record["kind"] == kind).count()
+}
+
+#[tokio::test]
+async fn a_child_is_not_started_for_somebody_who_is_refused_whatever_it_offers() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("lines.jsonl");
+    let script = parts::script("python/recording_server.py").display().to_string();
+    let setup = Setup::wrap_listen().policies("forbid(principal, action, resource);").audit();
+    let door = setup.command(&["python3", &script, &record.display().to_string()]).start().await;
+    let client = Client::modern(&door.url, None);
+    for _ in 0..2 {
+        assert_eq!(client.request("tools/list", json!({})).await.code(), "authz.denied");
+        assert_eq!(client.call("echo", json!({})).await.code(), "authz.denied");
+    }
+    assert!(lines(&record).is_empty(), "nothing was asked: {:?}", lines(&record));
+}
+
 /// A door in front of a child that records its lines, and the record.
 async fn recorded() -> (Door, PathBuf) {
     let folder = tempfile::Builder::new().prefix("doorward-record-").tempdir().unwrap().keep();

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{answer, door_to, event, once, pause_ms, ready, stream_head};
+use super::{answer, door_to, event, once, pause_ms, ready, setup_with, stream_head};
 use crate::support::{
     door::Door,
     rpc::{Client, Message, meta},
@@ -196,6 +196,20 @@ async fn an_early_refusal_reaches_a_client_that_is_still_sending() {
         let fine = http2.send(&Message::call("echo", json!({ "message": "y".repeat(300_000) }))).await;
         assert_eq!(fine.status, 200);
     }
+}
+
+#[tokio::test]
+async fn a_body_that_stays_away_is_a_408_in_http2_too() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let setup = setup_with(&format!("url: {}", upstream.url), "accept: { body_idle_timeout: 1s }\n");
+    let door = setup.start().await;
+    ready(&Client::modern(&door.url, None)).await;
+    let http2 = Http2::connect(&Carrier::Tcp(door.address())).await;
+    let message = Message::call("echo", json!({}));
+    let silent = http2.begin_unfinished("localhost", &message, 1).await;
+    let answer = tokio::time::timeout(Duration::from_secs(10), silent.answer()).await.expect("an answer").unwrap();
+    assert_eq!((answer.status, answer.code()), (408, "accept.timeout"), "{}", answer.body);
+    assert_eq!(http2.send(&message).await.status, 200, "other streams go on");
 }
 
 #[tokio::test]

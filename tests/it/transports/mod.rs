@@ -30,12 +30,17 @@ async fn door_to(upstream: &str) -> Door {
 }
 
 fn setup_to(upstream: &str) -> Setup {
+    setup_with(upstream, "")
+}
+
+/// The same with more YAML.
+fn setup_with(upstream: &str, more: &str) -> Setup {
     let yaml = format!(
         "listen: {{ address: 127.0.0.1:0 }}\n\
          authentication: {{ disabled: true }}\n\
          authorization: {{ policies: {{{{folder}}}}/policies }}\n\
          upstreams:\n  upstream: {{ {upstream} }}\n\
-         observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n"
+         observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n{more}"
     );
     Setup::config(&yaml).file("policies/p.cedar", POLICIES)
 }
