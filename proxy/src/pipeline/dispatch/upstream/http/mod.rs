@@ -215,7 +215,10 @@ impl HttpUpstream {
                 ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max, idle)))
             }
             (status, MediaType::Json) if status == StatusCode::OK || status.is_client_error() => {
-                let bytes = read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await?;
+                let whole = read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle);
+                // A body that trickles is never silent, and is not waited for without end.
+                let read = tokio::time::timeout(2 * self.deadlines.idle, whole).await;
+                let bytes = read.map_err(|_| Fault::UpstreamTimeout)??;
                 self.release(exchange).await;
                 ReplyBody::Message { status: status.as_u16(), bytes }
             }
@@ -231,7 +234,9 @@ impl HttpUpstream {
 
     /// Reads a body that says nothing and keeps the connection where that goes quickly.
     async fn finish(&self, mut exchange: Exchange) {
-        if read_whole(&mut exchange, 64 << 10, Duration::from_secs(1)).await.is_ok() {
+        let pause = Duration::from_secs(1);
+        let read = tokio::time::timeout(pause, read_whole(&mut exchange, 64 << 10, pause)).await;
+        if matches!(read, Ok(Ok(_))) {
             self.release(exchange).await;
         }
     }

@@ -7,7 +7,8 @@
 
 use std::{
     collections::VecDeque,
-    pin::Pin,
+    future::{Future as _, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Waker},
     time::Duration,
@@ -106,7 +107,9 @@ async fn sweep(pool: Weak<Pool>) {
 fn is_quiet(wire: &mut Wire) -> bool {
     let mut byte = [0; 1];
     let mut context = Context::from_waker(Waker::noop());
-    Pin::new(wire).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
+    let read = poll_fn(|context| Pin::new(&mut *wire).poll_read(context, &mut ReadBuf::new(&mut byte)));
+    // A task that has used up its turn would find every connection quiet.
+    pin!(tokio::task::unconstrained(read)).poll(&mut context).is_pending()
 }
 
 #[cfg(test)]
