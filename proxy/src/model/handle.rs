@@ -27,24 +27,37 @@ pub struct Handles(RandomizedNonceKey);
 /// What a handle is bound to.
 #[derive(Clone, Copy)]
 pub struct Binding<'a> {
-    /// Whose it is: issuer, kind and id. A refreshed token keeps it.
+    /// Whose it is: issuer, client, kind and id. A refreshed token keeps it.
     pub principal: &'a Principal,
     /// The route's path.
     pub route: &'a str,
+    /// The upstream that the route leads to.
+    pub upstream: &'a str,
     /// The request's method.
     pub method: &'a str,
     /// What the request is about: the tool, prompt or URI.
     pub target: &'a str,
+    /// Its arguments, whatever the order and spelling of their members.
+    pub arguments: [u8; 32],
 }
 
 impl Binding<'_> {
     fn bytes(&self) -> Vec<u8> {
         let principal = self.principal;
         let issuer = principal.issuer.as_deref();
-        let mut bytes = vec![u8::from(issuer.is_some())];
-        for field in
-            [issuer.unwrap_or_default(), principal.kind.as_str(), &*principal.id, self.route, self.method, self.target]
-        {
+        let client = principal.client_id.as_deref();
+        let mut bytes = vec![u8::from(issuer.is_some()), u8::from(client.is_some())];
+        bytes.extend_from_slice(&self.arguments);
+        for field in [
+            issuer.unwrap_or_default(),
+            client.unwrap_or_default(),
+            principal.kind.as_str(),
+            &*principal.id,
+            self.route,
+            self.upstream,
+            self.method,
+            self.target,
+        ] {
             bytes.extend_from_slice(&(field.len() as u64).to_le_bytes());
             bytes.extend_from_slice(field.as_bytes());
         }
@@ -101,13 +114,22 @@ mod tests {
     fn a_handle_opens_for_what_it_was_made_for_and_for_nothing_else() {
         let handles = Handles::new().unwrap();
         let principal = Principal::anonymous();
-        let binding = Binding { principal: &principal, route: "/mcp", method: "tools/call", target: "a" };
+        let binding = Binding {
+            principal: &principal,
+            route: "/mcp",
+            upstream: "files",
+            method: "tools/call",
+            target: "a",
+            arguments: [1; 32],
+        };
         let handle = handles.seal("\"s\\u0061\"", binding, 100).unwrap();
         assert_eq!(handles.open(&handle, binding, 699).as_deref(), Some("\"s\\u0061\""));
         assert_eq!(handles.open(&handle, binding, 700), None, "too old");
         assert_eq!(handles.open(&handle, Binding { route: "/other", ..binding }, 100), None);
         assert_eq!(handles.open(&handle, Binding { method: "prompts/get", ..binding }, 100), None);
         assert_eq!(handles.open(&handle, Binding { target: "b", ..binding }, 100), None);
+        assert_eq!(handles.open(&handle, Binding { upstream: "mail", ..binding }, 100), None);
+        assert_eq!(handles.open(&handle, Binding { arguments: [2; 32], ..binding }, 100), None);
         assert_eq!(Handles::new().unwrap().open(&handle, binding, 100), None, "another process");
         for place in 0..handle.len() {
             let other = if handle.as_bytes().get(place) == Some(&b'A') { "B" } else { "A" };

@@ -16,7 +16,7 @@ use super::{
         admission::{ActiveSession, Caller},
     },
     arrival::Arrival,
-    authorize::enforcement::{Permitted, Verdict, authorize},
+    authorize::enforcement::{self, Permitted, Verdict, authorize},
     dispatch::{
         Server, Upstream,
         keeper::fetch_within,
@@ -119,8 +119,9 @@ impl Context {
         let server = &self.route.server;
         let message = &admitted.accepted().message;
         let known = self.snapshot.pdp.catalogue(server.name());
-        // A call is decided by it, and a list by what could be called of it.
-        if !matches!(message.method(), Some(Method::ToolsCall | Method::ToolsList)) {
+        // A call is decided by it, and a list by what could be called of it. Nothing is asked, and no child started, for
+        // somebody who is refused whatever it says.
+        if !self.matters_to(admitted) {
             return self.clone();
         }
         if let Some(catalogue) = known
@@ -140,6 +141,21 @@ impl Context {
             tracing::warn!(upstream = %server.name(), %error, "the catalogue could not be fetched for a call");
         }
         Self { snapshot: self.door.snapshot(), ..self.clone() }
+    }
+
+    fn matters_to(&self, admitted: &Admitted) -> bool {
+        let message = &admitted.accepted().message;
+        let server = self.route.server.name();
+        match (message.method(), message.name()) {
+            (Some(Method::ToolsCall), Some(tool)) => {
+                self.snapshot.pdp.may_concern(server, tool, &self.caller.principal)
+            }
+            (Some(Method::ToolsList), _) => {
+                let facts = self.facts(admitted.accepted().revision, admitted.session().is_some());
+                enforcement::permits(message, &*self.pinned(facts))
+            }
+            _ => false,
+        }
     }
 
     /// Whether a child is asked for its tools although they are known: when it has said that they changed, and when they
@@ -221,8 +237,10 @@ impl Context {
         Binding {
             principal: &self.caller.principal,
             route: &self.route.path,
+            upstream: self.route.server.name(),
             method: message.method().map_or("", Method::as_str),
             target: message.name().or(message.uri()).unwrap_or_default(),
+            arguments: arguments_digest(message),
         }
     }
 
@@ -249,6 +267,24 @@ impl Context {
             .map(|tool| &tool.headers);
         authorize(admitted, self.pinned(facts), table)
     }
+}
+
+/// SHA-256 of the arguments, in one order and spelling: a client may write them anew when it asks again.
+fn arguments_digest(message: &Message) -> [u8; 32] {
+    let text = message.arguments().map(|arguments| {
+        let value: Option<serde_json::Value> = serde_json::from_slice(arguments.raw()).ok();
+        value.map_or_else(
+            || arguments.raw_str().to_owned(),
+            |mut value| {
+                value.sort_all_objects();
+                value.to_string()
+            },
+        )
+    });
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.unwrap_or_default().as_bytes());
+    let mut out = [0; 32];
+    out.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    out
 }
 
 /// `_meta` key by which a modern client asks for log messages.

@@ -9,7 +9,7 @@ use crate::{
     model::{Ask, Principal, rejection::Authorization},
     pipeline::authorize::{
         actions::{ResourceKind, tool_action},
-        decision::compiled::Lineage,
+        decision::{compiled::Lineage, upstreams::UpstreamState},
         entities::{self, EntityError, ResourceFacts},
     },
 };
@@ -25,25 +25,23 @@ impl Pdp {
     ) -> Authorization {
         let about_a_tool = matches!(reason, Authorization::CatalogueUnknown | Authorization::ToolClosed);
         match *ask {
-            Ask::CallTool { name, .. } if about_a_tool && self.knows_tools(upstream) => {
-                let concerned = self.may_concern(upstream, name, principal).unwrap_or(false);
+            Ask::CallTool { name, .. } if about_a_tool => {
+                let state = self.upstreams.get(upstream as usize);
+                let concerned = state.is_some_and(|state| self.permit_matches(state, name, principal).unwrap_or(false));
                 if concerned { reason } else { Authorization::Denied }
             }
             _ => reason,
         }
     }
 
-    /// Without a catalogue every tool is unknown, which says nothing about any of them.
-    fn knows_tools(&self, upstream: u32) -> bool {
-        self.upstreams.get(upstream as usize).is_some_and(|state| state.tools.is_some())
+    /// Whether the scope of some `permit` matches this principal's call of a tool, known or not, whatever its conditions.
+    pub fn may_concern(&self, upstream: &str, tool: &str, principal: &Principal) -> bool {
+        let state = self.upstream(upstream);
+        state.is_some_and(|state| self.permit_matches(state, tool, principal).unwrap_or(false))
     }
 
-    /// Whether the scope of some `permit` matches a call of this tool, whatever its conditions.
-    fn may_concern(&self, upstream: u32, name: &str, principal: &Principal) -> Result<bool, EntityError> {
+    fn permit_matches(&self, state: &UpstreamState, name: &str, principal: &Principal) -> Result<bool, EntityError> {
         let base = &*self.base;
-        let Some(state) = self.upstreams.get(upstream as usize) else {
-            return Ok(false);
-        };
         let caller = entities::principal(&base.types, &base.parts.attributes, &base.operator, principal)?;
         let action = Lineage {
             uid: base.types.action_uid(&tool_action(&state.name, name)),
