@@ -119,9 +119,8 @@ impl Context {
         let server = &self.route.server;
         let message = &admitted.accepted().message;
         let known = self.snapshot.pdp.catalogue(server.name());
-        // A call is decided by it, and a list by what could be called of it. Nothing is asked, and no child started, for
-        // somebody who is refused whatever it says.
-        if !self.matters_to(admitted) {
+        // A call is decided by it, and a list by what could be called of it.
+        if !matches!(message.method(), Some(Method::ToolsCall | Method::ToolsList)) {
             return self.clone();
         }
         if let Some(catalogue) = known
@@ -130,6 +129,10 @@ impl Context {
             if message.name().is_some_and(|name| catalogue.tool(name).is_none()) {
                 server.stale.notify_one();
             }
+            return self.clone();
+        }
+        // Nothing is asked, and no child started, for somebody who is refused whatever it says.
+        if !self.matters_to(admitted) {
             return self.clone();
         }
         let session = admitted.session();

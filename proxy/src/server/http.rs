@@ -316,12 +316,15 @@ impl Downstream for HttpDownstream<'_> {
         let end = Instant::now() + BODY_TIME_MAX.max(self.body_idle);
         loop {
             // The codec's own time-out knows HTTP/1.1 only.
-            let reading = timeout(self.body_idle, self.session.read_request_body());
-            let piece = match timeout_at(end, reading).await {
-                Ok(Ok(Ok(Some(piece)))) => piece,
-                Ok(Ok(Ok(None))) => break,
-                Ok(Ok(Err(error))) => return Err(self.failed(&error)),
-                Ok(Err(_)) | Err(_) => return Err(Accept::Timeout.into()),
+            let read = {
+                let reading = std::pin::pin!(self.session.read_request_body());
+                timeout_at(end.min(Instant::now() + self.body_idle), reading).await
+            };
+            let piece = match read {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Err(self.failed(&error)),
+                Err(_) => return Err(Accept::Timeout.into()),
             };
             if first.as_ref().map_or(0, Bytes::len) + rest.len() + piece.len() > bytes_max {
                 return Err(Accept::BodyTooLarge.into());
@@ -388,6 +391,8 @@ async fn linger(session: &mut ServerSession) {
 
 /// Bounds one write: the codec bounds those of bodies only, and one that nobody reads would hold its connection.
 async fn in_time<T>(write: impl Future<Output = pingora::Result<T>>) -> pingora::Result<()> {
+    // Pinned: passed by value, the whole of a large future would be copied.
+    let write = std::pin::pin!(write);
     match timeout(WRITE_TIMEOUT, write).await {
         Ok(written) => written.map(|_| ()),
         Err(_) => pingora::Error::e_explain(pingora::ErrorType::WriteTimedout, "the client does not read"),
