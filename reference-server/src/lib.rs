@@ -18,6 +18,7 @@ pub mod prompts;
 pub mod resources;
 pub mod server;
 pub mod state;
+pub mod storage;
 pub mod tools;
 pub mod transport;
 

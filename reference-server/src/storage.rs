@@ -1,0 +1,98 @@
+//! Where documents are kept: one trait, and an engine behind it.
+//!
+//! In: checked paths, bodies and queries. Out: documents, pages of them, hits. Refusals: [`StoreError`].
+//! Invariants, for every engine: a change is there as a whole or not at all once its call returned; an update names the
+//! version that it was made from and is refused when that is no longer the current one; every update and move keeps
+//! the version before; a path and a version name one content forever, also after a deletion.
+//! To add an engine: a module beside [`sqlite`], and a folder of migrations beside `migrations/sqlite`.
+
+pub mod document;
+pub mod path;
+pub mod query;
+pub mod sqlite;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+pub use document::{Body, Changes, Document, Hit, Invalid, Limits, Page, Revision, Summary};
+pub use path::DocumentPath;
+pub use query::{Filter, SearchText};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No document at this path.
+    #[error("no document at {0}")]
+    NotFound(DocumentPath),
+    /// The document has no such version.
+    #[error("{path} has no version {version}")]
+    NoVersion {
+        /// The document.
+        path: DocumentPath,
+        /// What was asked for.
+        version: u32,
+    },
+    /// Something is at this path already.
+    #[error("a document at {0} exists already")]
+    Exists(DocumentPath),
+    /// Someone else was faster.
+    #[error("{path} is at version {current}, not at the expected {expected}; read it again and decide anew")]
+    Conflict {
+        /// The document.
+        path: DocumentPath,
+        /// What the writer took for the current version.
+        expected: u32,
+        /// What it is.
+        current: u32,
+    },
+    /// The document would break a limit.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No room on the disk.
+    #[error("the store has no room left; nothing was changed")]
+    Full,
+    /// The engine failed; what exactly is for the log, not for the caller.
+    #[error("the store cannot be used at the moment")]
+    Unavailable(#[source] sqlx::Error),
+    /// A stored row is not what this server writes.
+    #[error("the store holds a document that cannot be read")]
+    Corrupt(&'static str),
+}
+
+/// A store of documents.
+#[async_trait]
+pub trait DocumentStore: Debug + Send + Sync {
+    /// Stores a new document.
+    async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError>;
+
+    /// A document as it is, or as it was at `version`.
+    async fn read(&self, path: &DocumentPath, version: Option<u32>) -> Result<Document, StoreError>;
+
+    /// Changes a document that is at version `expected`.
+    async fn update(&self, path: &DocumentPath, expected: u32, changes: Changes) -> Result<Document, StoreError>;
+
+    /// Gives a document another path, as a new version of it.
+    async fn relocate(
+        &self,
+        from: &DocumentPath,
+        to: &DocumentPath,
+        expected: Option<u32>,
+    ) -> Result<Document, StoreError>;
+
+    /// Removes a document with its history; returns the version that it had.
+    async fn delete(&self, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError>;
+
+    /// Documents in the order of their paths, from behind `after` on.
+    async fn list(&self, filter: &Filter, after: Option<&str>, limit: u32) -> Result<Page<Summary>, StoreError>;
+
+    /// A document's versions, the newest first, from before `before` on.
+    async fn history(&self, path: &DocumentPath, before: Option<u32>, limit: u32)
+    -> Result<Page<Revision>, StoreError>;
+
+    /// Documents that hold the text, the best first.
+    async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
+
+    /// Waits for what is under way and closes every connection.
+    async fn close(&self);
+}

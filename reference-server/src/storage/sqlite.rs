@@ -1,0 +1,162 @@
+//! Documents in SQLite: one file, or memory only.
+//!
+//! In: a path. Out: a [`SqliteStore`] on the newest schema. Refusals: [`OpenError`].
+//! Invariants: writers take turns on one connection, each in a transaction that holds the write lock from its first
+//! statement, so that what it read is still true when it writes; a commit is on the disk before it is acknowledged
+//! (write-ahead log, `synchronous = FULL`); every statement is a literal of this source, what a caller gave is bound.
+
+mod read;
+mod rows;
+mod search;
+mod write;
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqlSafeStr};
+
+use super::{
+    Body, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText, StoreError,
+    Summary,
+};
+
+/// The schema's steps. Once released, a step never changes.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql"))];
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// How long a caller waits for a connection or for a lock that another process holds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file can be neither opened nor created.
+    #[error("cannot open the database file: {0}")]
+    File(#[from] io::Error),
+    /// The engine refuses it.
+    #[error("cannot open the database: {0}")]
+    Engine(#[from] sqlx::Error),
+    /// The schema cannot be brought up to date, for example because a newer server wrote it.
+    #[error("cannot bring the database's schema up to date: {0}")]
+    Schema(#[from] MigrateError),
+}
+
+/// Documents in SQLite.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    limits: Limits,
+}
+
+impl SqliteStore {
+    /// The database at `path`, which is created when it is not there.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(path: &Path, limits: Limits) -> Result<Self, OpenError> {
+        // Before SQLite does, so that nobody else may read it; the log beside it gets the file's mode.
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let options = options()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let writer = single().connect_with(options.clone()).await?;
+        migrate(&writer).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+        let reader = readers.connect_with(options.pragma("query_only", "on")).await?;
+        Ok(Self { writer, reader, limits })
+    }
+
+    /// A database that is gone with the store.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn in_memory(limits: Limits) -> Result<Self, OpenError> {
+        // A database in memory belongs to its connection, so there is one, and it is never given up.
+        let only = single().idle_timeout(None).max_lifetime(None).min_connections(1);
+        let writer = only.connect_with(options().in_memory(true).filename(":memory:")).await?;
+        migrate(&writer).await?;
+        Ok(Self { reader: writer.clone(), writer, limits })
+    }
+}
+
+fn options() -> SqliteConnectOptions {
+    // Statements hold no caller's text, but their bound values would be in the engine's log at its most talkative.
+    SqliteConnectOptions::new().foreign_keys(true).busy_timeout(PATIENCE).disable_statement_logging()
+}
+
+fn single() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE)
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
+    let step = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(step).collect()).run(pool).await
+}
+
+#[async_trait]
+impl DocumentStore for SqliteStore {
+    async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
+        body.check(self.limits)?;
+        write::create(&self.writer, path, body).await
+    }
+
+    async fn read(&self, path: &DocumentPath, version: Option<u32>) -> Result<Document, StoreError> {
+        read::document(&self.reader, path, version).await
+    }
+
+    async fn update(&self, path: &DocumentPath, expected: u32, changes: Changes) -> Result<Document, StoreError> {
+        write::update(&self.writer, path, expected, changes, self.limits).await
+    }
+
+    async fn relocate(
+        &self,
+        from: &DocumentPath,
+        to: &DocumentPath,
+        expected: Option<u32>,
+    ) -> Result<Document, StoreError> {
+        write::relocate(&self.writer, from, to, expected).await
+    }
+
+    async fn delete(&self, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
+        write::delete(&self.writer, path, expected).await
+    }
+
+    async fn list(&self, filter: &Filter, after: Option<&str>, limit: u32) -> Result<Page<Summary>, StoreError> {
+        read::list(&self.reader, filter, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        path: &DocumentPath,
+        before: Option<u32>,
+        limit: u32,
+    ) -> Result<Page<Revision>, StoreError> {
+        read::history(&self.reader, path, before, limit).await
+    }
+
+    async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError> {
+        search::search(&self.reader, text, filter, limit).await
+    }
+
+    async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

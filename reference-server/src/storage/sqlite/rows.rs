@@ -1,0 +1,100 @@
+//! Between rows and documents, and between the engine's errors and ours.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::storage::{Body, Document, DocumentPath, Filter, Revision, StoreError, Summary};
+
+/// SQLITE_FULL.
+const FULL: &str = "13";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == FULL);
+        tracing::error!(%error, "the store failed");
+        if full { Self::Full } else { Self::Unavailable(error) }
+    }
+}
+
+/// A filter as it is bound: the range of paths, the tags as JSON, the media type.
+#[derive(Debug)]
+pub(super) struct Bound<'a> {
+    pub(super) from: &'a str,
+    pub(super) below: String,
+    pub(super) tags: String,
+    pub(super) media_type: Option<&'a str>,
+}
+
+impl<'a> Bound<'a> {
+    pub(super) fn new(filter: &'a Filter) -> Self {
+        let prefix = filter.prefix.as_deref().unwrap_or_default();
+        Self {
+            from: prefix,
+            // No path holds the last character there is, so that this is above every path with the prefix.
+            below: format!("{prefix}{}", char::MAX),
+            tags: Value::from(filter.tags.clone()).to_string(),
+            media_type: filter.media_type.as_deref(),
+        }
+    }
+}
+
+pub(super) fn version(row: &SqliteRow) -> Result<u32, StoreError> {
+    u32::try_from(row.try_get::<i64, _>("version")?).map_err(|_| StoreError::Corrupt("version"))
+}
+
+fn path(row: &SqliteRow) -> Result<DocumentPath, StoreError> {
+    DocumentPath::parse(row.try_get("path")?).map_err(|_| StoreError::Corrupt("path"))
+}
+
+fn size(row: &SqliteRow) -> Result<u64, StoreError> {
+    u64::try_from(row.try_get::<i64, _>("size")?).map_err(|_| StoreError::Corrupt("size"))
+}
+
+fn tags(row: &SqliteRow) -> Result<BTreeSet<String>, StoreError> {
+    serde_json::from_str(row.try_get("tags")?).map_err(|_| StoreError::Corrupt("tags"))
+}
+
+fn metadata(row: &SqliteRow) -> Result<Map<String, Value>, StoreError> {
+    serde_json::from_str(row.try_get("metadata")?).map_err(|_| StoreError::Corrupt("metadata"))
+}
+
+pub(super) fn document(row: &SqliteRow) -> Result<Document, StoreError> {
+    Ok(Document {
+        path: path(row)?,
+        version: version(row)?,
+        body: Body {
+            title: row.try_get("title")?,
+            media_type: row.try_get("media_type")?,
+            content: row.try_get("content")?,
+            metadata: metadata(row)?,
+            tags: tags(row)?,
+        },
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+pub(super) fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
+    Ok(Summary {
+        path: path(row)?,
+        version: version(row)?,
+        title: row.try_get("title")?,
+        media_type: row.try_get("media_type")?,
+        size: size(row)?,
+        tags: tags(row)?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
+
+pub(super) fn revision(row: &SqliteRow) -> Result<Revision, StoreError> {
+    Ok(Revision {
+        version: version(row)?,
+        path: path(row)?,
+        title: row.try_get("title")?,
+        size: size(row)?,
+        updated_at: row.try_get("updated_at")?,
+    })
+}
