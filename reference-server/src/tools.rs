@@ -5,15 +5,9 @@
 //! Invariant: the list has the same order in every answer.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
 
-mod asking;
-mod changes;
-mod content;
 mod demo;
 mod file_access;
-mod headers;
-mod input_required;
-mod reporting;
-mod schema;
+mod fixtures;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -171,18 +165,12 @@ impl Entry {
 pub fn entries() -> Vec<Entry> {
     let mut entries = demo::entries();
     entries.extend(file_access::entries());
-    entries.extend(content::entries());
-    entries.extend(reporting::entries());
-    entries.extend(asking::entries());
-    entries.extend(input_required::entries());
-    entries.extend(headers::entries());
-    entries.extend(schema::entries());
-    entries.extend(changes::entries());
+    entries.extend(fixtures::entries());
     entries
 }
 
 /// Name of the tool that comes and goes.
-pub const DYNAMIC_TOOL: &str = changes::DYNAMIC_TOOL;
+pub const DYNAMIC_TOOL: &str = fixtures::DYNAMIC_TOOL;
 
 fn tool(name: &'static str, description: &'static str, schema: Value) -> Tool {
     Tool::new(Cow::Borrowed(name), Cow::Borrowed(description), object(schema))
