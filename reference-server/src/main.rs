@@ -4,11 +4,15 @@ use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::state::StateError;
+use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
+use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
+use doorward_reference_server::storage::{DocumentStore, Limits};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,8 +21,9 @@ use tracing_subscriber::EnvFilter;
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
-/// It serves revisions 2024-11-05 to 2026-07-28. Its files are built in and live in memory; nothing on this machine
-/// is read or written on a caller's behalf. It has no authentication: put a guard in front of it.
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database file, or in memory while it runs.
+/// Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
+/// of it.
 #[derive(Debug, Parser)]
 #[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
 #[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
@@ -43,6 +48,14 @@ struct Arguments {
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
     allowed_host: Vec<String>,
 
+    /// Keep documents in this SQLite file, created if it is not there; without it they are gone when the server stops
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE")]
+    database: Option<PathBuf>,
+
+    /// Largest content of a document, in bytes
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
+    max_document_bytes: usize,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
     log: String,
@@ -53,6 +66,8 @@ struct Arguments {
 enum RunError {
     #[error("cannot start: {0}")]
     State(#[from] StateError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]
@@ -110,7 +125,18 @@ fn complain(message: &str) {
 async fn run(arguments: Arguments) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
-    let server = ReferenceServer::new()?;
+    let limits = Limits { content_bytes: arguments.max_document_bytes };
+    let documents: Arc<dyn DocumentStore> = Arc::new(match &arguments.database {
+        Some(path) => SqliteStore::open(path, limits).await?,
+        None => SqliteStore::in_memory(limits).await?,
+    });
+    let served = serve(arguments, ReferenceServer::new(Arc::clone(&documents))?, stop).await;
+    // Also when serving failed: a clean end leaves one file.
+    documents.close().await;
+    served
+}
+
+async fn serve(arguments: Arguments, server: ReferenceServer, stop: CancellationToken) -> Result<(), RunError> {
     let listener = match (arguments.listen, arguments.unix) {
         (Some(address), _) => Listener::tcp(address).await.map_err(RunError::Listen)?,
         (None, Some(path)) => Listener::unix(path).await.map_err(RunError::Listen)?,

@@ -14,8 +14,10 @@ use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
 use crate::ask::{AskError, Asked, Question, Retry};
+use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
 use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG};
 use crate::state::Shared;
+use crate::storage::StoreError;
 
 const DYNAMIC_PROMPT: &str = "test_dynamic_prompt";
 
@@ -34,12 +36,16 @@ pub enum PromptError {
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// The store of documents failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<PromptError> for ErrorData {
     fn from(error: PromptError) -> Self {
         match error {
             PromptError::Ask(error) => error.into(),
+            PromptError::Store(error) => error.into(),
             refused => Self::invalid_params(refused.to_string(), None),
         }
     }
@@ -146,8 +152,8 @@ fn argument<'a>(params: &'a GetPromptRequestParams, name: &'static str) -> Resul
 /// Suggestions for an argument of a prompt or a variable of a template that start with what was typed.
 ///
 /// # Errors
-/// [`PromptError::UnknownReference`].
-pub fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result<CompletionInfo, PromptError> {
+/// [`PromptError::UnknownReference`], and when the store fails.
+pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result<CompletionInfo, PromptError> {
     let candidates: Vec<String> = match (&params.r#ref, params.argument.name.as_str()) {
         (Reference::Prompt(prompt), "arg1" | "arg2") if prompt.name == "test_prompt_with_arguments" => {
             ["paris", "park", "party", "testing"].map(str::to_owned).into()
@@ -160,6 +166,9 @@ pub fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result<Compl
         }
         (Reference::Resource(template), "path") if template.uri == FILE_TEMPLATE => {
             shared.files.list().into_iter().map(|file| file.path.trim_start_matches('/').to_owned()).collect()
+        }
+        (Reference::Resource(template), "path") if template.uri == DOCUMENT_TEMPLATE => {
+            return Ok(documents::complete(shared, &params.argument.value).await?);
         }
         _ => return Err(PromptError::UnknownReference),
     };

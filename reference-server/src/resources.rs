@@ -1,11 +1,14 @@
-//! The resources: fixtures under `test://`, and the virtual files under `demo://files`.
+//! The resources: documents under `doc://`, fixtures under `test://`, and the virtual files under `demo://files`.
 //!
 //! In: URIs. Out: contents. Refusal: `None` for a URI that is not served, which the server turns into the era's code.
-//! To add one: a line in [`list`] and an arm in [`read`].
+//! To add one: a line in [`list`] and an arm in [`read`]; documents have their own module.
+
+pub mod documents;
 
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 
 use crate::state::Shared;
+use crate::storage::{DocumentPath, StoreError};
 
 /// The resource that `test_trigger_resource_change` changes.
 pub const WATCHED_URI: &str = "test://watched-resource";
@@ -31,7 +34,7 @@ pub fn file_uri(path: &str) -> String {
     format!("{FILE_PREFIX}{path}")
 }
 
-/// Every resource that is not behind a template, and every virtual file, in a fixed order.
+/// Every built-in resource that is not behind a template, and every virtual file, in a fixed order.
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Resource> {
     let fixture = |uri: &str, name: &str, description: &str, mime_type: &str| {
@@ -57,10 +60,28 @@ pub fn templates() -> Vec<ResourceTemplate> {
             .with_description("Data made from an id")
             .with_mime_type("application/json"),
         ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
+        documents::template(),
     ]
 }
 
-/// The contents of `uri`, or `None` when nothing is served there.
+/// The contents of `uri`, built-in or a document; `None` when nothing is served there.
+///
+/// # Errors
+/// When the store of documents fails.
+pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, StoreError> {
+    match read(shared, uri) {
+        Some(contents) => Ok(Some(contents)),
+        None => documents::read(shared, uri).await,
+    }
+}
+
+/// Whether changes of `uri` can be told. A document need not be there yet: its creation is a change.
+#[must_use]
+pub fn subscribable(shared: &Shared, uri: &str) -> bool {
+    DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
+}
+
+/// The contents of a built-in resource, or `None` when nothing is served there.
 #[must_use]
 pub fn read(shared: &Shared, uri: &str) -> Option<ResourceContents> {
     match uri {

@@ -27,14 +27,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::is_modern;
 use crate::state::{Change, SessionState, Shared, StateError};
+use crate::storage::{DocumentPath, DocumentStore};
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{prompts, resources, tools};
+use crate::{cursor, prompts, resources, tools};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
 
-const INSTRUCTIONS: &str = "A reference server for trying out and testing MCP clients and proxies. \
-    Its files are built in and live in memory only.";
+const INSTRUCTIONS: &str = "A store of documents, and a reference server for trying out and testing MCP clients and \
+    proxies. Documents are stored, searched and read by the document_ tools and as doc:// resources; an update names the \
+    version that it was made from. The files of read_file are built in and live in memory only.";
 
 /// The server: shared state, and the state of one session.
 #[derive(Debug, Clone)]
@@ -49,12 +51,12 @@ pub struct ReferenceServer {
 }
 
 impl ReferenceServer {
-    /// A server with its own state.
+    /// A server of these documents, with its own state.
     ///
     /// # Errors
     /// See [`StateError`].
-    pub fn new() -> Result<Self, StateError> {
-        Ok(Self::with_session(Arc::new(Shared::new()?), Arc::new(tools::entries())))
+    pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
+        Ok(Self::with_session(Arc::new(Shared::new(documents)?), Arc::new(tools::entries())))
     }
 
     fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
@@ -105,12 +107,18 @@ fn severity(level: LoggingLevel) -> u8 {
     }
 }
 
-/// Every list fits one page, so that no cursor was ever given out.
+/// For lists that fit one page, so that no cursor was ever given out.
 fn single_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {
         None => Ok(()),
         Some(_) => Err(ErrorData::invalid_params("unknown cursor", None)),
     }
+}
+
+/// The path that a page of documents starts behind.
+fn behind(request: Option<PaginatedRequestParams>) -> Result<Option<DocumentPath>, ErrorData> {
+    let path = |cursor: String| cursor::path(&cursor).ok_or_else(|| ErrorData::invalid_params("unknown cursor", None));
+    request.and_then(|request| request.cursor).map(path).transpose()
 }
 
 fn not_found(uri: &str) -> ErrorData {
@@ -226,7 +234,7 @@ impl ServerHandler for ReferenceServer {
         params: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Ok(CompleteResult::new(prompts::complete(&self.shared, &params)?))
+        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).await?))
     }
 
     async fn list_resources(
@@ -234,9 +242,15 @@ impl ServerHandler for ReferenceServer {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        single_page(request)?;
-        let resources = resources::list(&self.shared);
-        Ok(ListResourcesResult::with_all_items(resources).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+        let after = behind(request)?;
+        let (documents, next) =
+            resources::documents::list(&self.shared, after.as_ref().map(DocumentPath::as_str)).await?;
+        // The built-in ones are on the first page.
+        let mut listed = if after.is_none() { resources::list(&self.shared) } else { vec![] };
+        listed.extend(documents);
+        let mut result = ListResourcesResult::with_all_items(listed);
+        result.next_cursor = next.map(|place| cursor::of(&place));
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn list_resource_templates(
@@ -256,7 +270,7 @@ impl ServerHandler for ReferenceServer {
         params: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = resources::read(&self.shared, &params.uri).ok_or_else(|| not_found(&params.uri))?;
+        let contents = resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri))?;
         let result = ReadResourceResult::new(vec![contents]).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public);
         Ok(result.into())
     }
@@ -266,7 +280,7 @@ impl ServerHandler for ReferenceServer {
         request: SubscribeRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if resources::read(&self.shared, &request.uri).is_none() {
+        if !resources::subscribable(&self.shared, &request.uri) {
             return Err(not_found(&request.uri));
         }
         self.session.subscribe(request.uri);
@@ -287,7 +301,7 @@ impl ServerHandler for ReferenceServer {
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
-            uris.retain(|uri| resources::read(&self.shared, uri).is_some());
+            uris.retain(|uri| resources::subscribable(&self.shared, uri));
         }
         Some(accepted)
     }

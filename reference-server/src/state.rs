@@ -7,12 +7,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
 use tokio::sync::broadcast;
 
 use crate::files::VirtualTree;
+use crate::storage::DocumentStore;
 
 /// How many changes a slow subscriber may fall behind before it misses some.
 const CHANGES_BACKLOG: usize = 64;
@@ -47,6 +48,8 @@ pub enum StateError {
 /// State of the whole process.
 #[derive(Debug)]
 pub struct Shared {
+    /// The documents.
+    pub documents: Arc<dyn DocumentStore>,
     /// The built-in files.
     pub files: VirtualTree,
     /// Seals and opens `requestState`; the key lives as long as the process.
@@ -58,14 +61,15 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Fresh state with the built-in files and a random signing key.
+    /// Fresh state around these documents, with the built-in files and a random signing key.
     ///
     /// # Errors
     /// When the operating system has no random bytes.
-    pub fn new() -> Result<Self, StateError> {
+    pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
         let mut key = [0u8; STATE_KEY_BYTES];
         getrandom::fill(&mut key).map_err(StateError::Random)?;
         Ok(Self {
+            documents,
             files: VirtualTree::built_in(),
             codec: RequestStateCodec::try_new(key.to_vec())?,
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
@@ -73,6 +77,15 @@ impl Shared {
             dynamic_prompt: AtomicBool::new(false),
             watched_version: AtomicU64::new(1),
         })
+    }
+
+    /// State with documents in memory.
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, reason = "tests")]
+    pub(crate) async fn for_tests() -> Self {
+        let documents =
+            crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
+        Self::new(Arc::new(documents)).unwrap()
     }
 
     /// Tells every subscriber. Nobody listening is fine.

@@ -3,9 +3,11 @@
 //! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
+//! [`documents`] is the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
 
 mod demo;
+mod documents;
 mod file_access;
 mod fixtures;
 
@@ -43,6 +45,9 @@ pub enum ToolError {
     /// The sum does not fit 64 bits.
     #[error("the sum is beyond 64 bits")]
     Overflow,
+    /// The document store's tool failed.
+    #[error(transparent)]
+    Document(#[from] documents::DocumentError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -56,6 +61,7 @@ impl ToolError {
     pub fn into_response(self) -> Result<CallToolResponse, ErrorData> {
         match self {
             Self::Ask(error) => Err(error.into()),
+            Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
     }
@@ -165,6 +171,7 @@ impl Entry {
 pub fn entries() -> Vec<Entry> {
     let mut entries = demo::entries();
     entries.extend(file_access::entries());
+    entries.extend(documents::entries());
     entries.extend(fixtures::entries());
     entries
 }

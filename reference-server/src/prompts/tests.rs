@@ -3,31 +3,36 @@
 use super::*;
 use rmcp::model::ArgumentInfo;
 
-fn completed(reference: Reference, name: &str, typed: &str) -> Result<Vec<String>, PromptError> {
-    let shared = Shared::new().unwrap();
-    complete(&shared, &CompleteRequestParams::new(reference, ArgumentInfo::new(name, typed))).map(|info| info.values)
+async fn completed(reference: Reference, name: &str, typed: &str) -> Result<Vec<String>, PromptError> {
+    let shared = Shared::for_tests().await;
+    complete(&shared, &CompleteRequestParams::new(reference, ArgumentInfo::new(name, typed)))
+        .await
+        .map(|info| info.values)
 }
 
-#[test]
-fn completion_offers_what_starts_with_the_typed_text() {
-    let values = completed(Reference::for_prompt("test_prompt_with_arguments"), "arg1", "par").unwrap();
+#[tokio::test]
+async fn completion_offers_what_starts_with_the_typed_text() {
+    let values = completed(Reference::for_prompt("test_prompt_with_arguments"), "arg1", "par").await.unwrap();
     assert_eq!(values, ["paris", "park", "party"]);
 }
 
-#[test]
-fn completion_of_a_file_path_knows_the_tree() {
-    let values = completed(Reference::for_resource(FILE_TEMPLATE), "path", "etc/").unwrap();
+#[tokio::test]
+async fn completion_of_a_file_path_knows_the_tree() {
+    let values = completed(Reference::for_resource(FILE_TEMPLATE), "path", "etc/").await.unwrap();
     assert_eq!(values, ["etc/secret.conf"]);
 }
 
-#[test]
-fn completion_for_an_unknown_reference_is_refused() {
-    assert!(matches!(completed(Reference::for_prompt("nothing"), "arg1", ""), Err(PromptError::UnknownReference)));
+#[tokio::test]
+async fn completion_for_an_unknown_reference_is_refused() {
+    assert!(matches!(
+        completed(Reference::for_prompt("nothing"), "arg1", "").await,
+        Err(PromptError::UnknownReference)
+    ));
 }
 
-#[test]
-fn dynamic_prompt_is_listed_only_while_switched_on() {
-    let shared = Shared::new().unwrap();
+#[tokio::test]
+async fn dynamic_prompt_is_listed_only_while_switched_on() {
+    let shared = Shared::for_tests().await;
     let listed = |shared: &Shared| list(shared).iter().any(|prompt| prompt.name == DYNAMIC_PROMPT);
     assert!(!listed(&shared));
     assert!(shared.toggle_dynamic_prompt());

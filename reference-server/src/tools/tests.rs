@@ -23,13 +23,13 @@ fn every_input_schema_is_an_object_schema() {
 }
 
 #[test]
-fn only_delete_file_calls_itself_destructive() {
+fn only_what_deletes_calls_itself_destructive() {
     let destructive: Vec<String> = entries()
         .iter()
         .filter(|entry| entry.tool.annotations.as_ref().unwrap().is_destructive())
         .map(|entry| entry.tool.name.to_string())
         .collect();
-    assert_eq!(destructive, ["delete_file"]);
+    assert_eq!(destructive, ["delete_file", "document_delete"]);
 }
 
 #[test]

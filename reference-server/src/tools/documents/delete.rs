@@ -1,0 +1,42 @@
+//! `document_delete`.
+
+use rmcp::model::ToolAnnotations;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{document_tool, structured};
+use crate::storage::DocumentPath;
+use crate::tools::{Call, Entry, Outcome};
+
+pub(super) fn entry() -> Entry {
+    let description =
+        "Deletes a document with its whole history. With expected_version only if that is the current one.";
+    let destroys = ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false);
+    Entry::new(document_tool::<Delete, Deleted>("document_delete", "Delete a document", description, destroys), delete)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Delete {
+    /// Where the document is
+    path: String,
+    /// Delete only this version
+    expected_version: Option<u32>,
+}
+
+/// What was deleted.
+#[derive(Serialize, JsonSchema)]
+struct Deleted {
+    /// Where the document was
+    path: String,
+    /// Its last version; a new document at this path counts on from there
+    last_version: u32,
+}
+
+async fn delete(call: Call) -> Outcome {
+    let wanted: Delete = call.document_arguments()?;
+    let path = DocumentPath::parse(&wanted.path)?;
+    let last_version = call.server.shared.documents.delete(&path, wanted.expected_version).await?;
+    call.announce(&path, true);
+    structured(&Deleted { path: path.to_string(), last_version })
+}
