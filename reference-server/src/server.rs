@@ -271,8 +271,10 @@ impl ServerHandler for ReferenceServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let contents = resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri))?;
-        let result = ReadResourceResult::new(vec![contents]).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public);
-        Ok(result.into())
+        // A document may change at any moment, and an update must be made from what it is.
+        let document = DocumentPath::from_uri(&params.uri).is_some();
+        let (ttl_ms, scope) = if document { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };
+        Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(ttl_ms).with_cache_scope(scope).into())
     }
 
     async fn subscribe(

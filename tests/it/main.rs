@@ -24,5 +24,6 @@ mod life;
 mod limits;
 mod parts;
 mod real_clients;
+mod reference_server;
 mod telemetry;
 mod transports;

@@ -7,6 +7,8 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+use super::document::TITLE_BYTES_MAX;
+
 /// Longest path, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
 
@@ -78,10 +80,11 @@ impl DocumentPath {
         &self.0
     }
 
-    /// The last segment.
+    /// A title for a document that was given none: the last segment, as far as a title may go.
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
+    pub fn title(&self) -> String {
+        let name = self.0.rsplit('/').next().unwrap_or_default();
+        name.get(..name.floor_char_boundary(TITLE_BYTES_MAX)).unwrap_or_default().to_owned()
     }
 }
 

@@ -182,10 +182,10 @@ impl Call {
 
     /// Tells subscribers that the document at `path` differs; `list` when the list of resources does, too.
     fn announce(&self, path: &DocumentPath, list: bool) {
-        self.server.shared.announce(Change::Resource(path.uri()));
         if list {
             self.server.shared.announce(Change::Resources);
         }
+        self.server.shared.announce(Change::Resource(path.uri()));
     }
 }
 

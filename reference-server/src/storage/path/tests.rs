@@ -42,6 +42,13 @@ fn another_spelling_of_a_uri_names_nothing() {
     assert_eq!(DocumentPath::from_uri("doc://%c3%a9t%c3%a9"), None);
 }
 
+#[test]
+fn title_is_the_last_segment_as_far_as_a_title_goes() {
+    assert_eq!(DocumentPath::parse("notes/plan.md").unwrap().title(), "plan.md");
+    let long = format!("a/x{}", "é".repeat(200));
+    assert_eq!(DocumentPath::parse(&long).unwrap().title(), format!("x{}", "é".repeat(127)));
+}
+
 proptest! {
     #[test]
     fn every_path_comes_back_from_its_uri(text in "\\PC{1,40}") {

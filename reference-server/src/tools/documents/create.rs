@@ -40,7 +40,7 @@ async fn create(call: Call) -> Outcome {
     let wanted: Create = call.document_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let body = Body {
-        title: wanted.title.unwrap_or_else(|| path.name().to_owned()),
+        title: wanted.title.unwrap_or_else(|| path.title()),
         media_type: wanted.media_type.unwrap_or_else(|| MEDIA_TYPE.to_owned()),
         content: wanted.content,
         metadata: wanted.metadata.unwrap_or_default(),

@@ -25,8 +25,14 @@ pub(crate) struct Server {
 impl Server {
     /// The project's own reference server, on a free port.
     pub(crate) async fn reference() -> Self {
+        Self::reference_with(|command| command).await
+    }
+
+    /// The same with more arguments or variables.
+    pub(crate) async fn reference_with(more: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = Command::new(parts::binary("doorward-reference-server"));
-        command.args(["--listen", "127.0.0.1:0"]).env_remove("RUST_LOG");
+        command.args(["--listen", "127.0.0.1:0"]).env_remove("RUST_LOG").env_remove("REFERENCE_SERVER_DATABASE");
+        more(&mut command);
         let mut process = Process::start("reference server", &mut command);
         let line = process.ready(|line| line.starts_with("listening on ")).await;
         Self { url: line.trim_start_matches("listening on ").to_owned(), process }

@@ -1,0 +1,127 @@
+//! The store after an end: a kill in the middle of writing, and an orderly stop.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::done;
+use crate::support::{
+    rpc::{Answer, Client, Message},
+    upstream::Server,
+};
+
+const ROUNDS: u64 = 20;
+
+async fn start(database: &Path) -> Server {
+    Server::reference_with(|command| command.arg("--database").arg(database)).await
+}
+
+/// A call that may meet the server's end: `None` then.
+async fn attempt(client: &Client, tool: &str, arguments: Value) -> Option<Value> {
+    let message = Message::call(tool, arguments);
+    let mut request = client.prepared(http::Method::POST).body(message.body);
+    for (name, value) in message.headers {
+        request = request.header(name, value);
+    }
+    let response = request.send().await.ok()?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let answer = Answer::read(status, headers, response.text().await.ok()?);
+    let result = answer.message.get("result")?.clone();
+    assert_ne!(result["isError"], true, "{}", answer.body);
+    Some(result["structuredContent"].clone())
+}
+
+/// The content that a document of this name has at its second version. Large enough to need several pages.
+fn content(path: &str) -> String {
+    format!("word {path}\n").repeat(500)
+}
+
+/// Creates and updates documents until the server is gone; the paths and versions that were acknowledged.
+async fn write(url: String, folder: String) -> Vec<(String, u64)> {
+    let client = Client::modern(&url, None);
+    let mut acknowledged = vec![];
+    for number in 0.. {
+        let path = format!("{folder}/{number:05}");
+        let first = json!({ "path": path, "content": "word first" });
+        if attempt(&client, "document_create", first).await.is_none() {
+            break;
+        }
+        acknowledged.push((path.clone(), 1));
+        let second = json!({ "path": path, "expected_version": 1, "content": content(&path) });
+        if attempt(&client, "document_update", second).await.is_none() {
+            break;
+        }
+        acknowledged.push((path, 2));
+    }
+    acknowledged
+}
+
+/// Everything below `folder`: whole documents only, each found by the search as well; their paths and versions.
+async fn stored(client: &Client, folder: &str) -> Vec<(String, u64)> {
+    let mut wanted = json!({ "prefix": format!("{folder}/"), "limit": 200 });
+    let mut found = vec![];
+    loop {
+        let page = done(client, "document_list", wanted.clone()).await;
+        for each in page["documents"].as_array().unwrap() {
+            let path = each["path"].as_str().unwrap().to_owned();
+            for version in 1..=each["version"].as_u64().unwrap() {
+                let read = done(client, "document_read", json!({ "path": path, "version": version })).await;
+                let whole = if version == 1 { "word first".to_owned() } else { content(&path) };
+                assert_eq!(read["content"], whole, "{path} at version {version}");
+                found.push((path.clone(), version));
+            }
+        }
+        let Some(cursor) = page.get("next_cursor") else { break };
+        wanted["cursor"] = cursor.clone();
+    }
+    for (path, _) in found.iter().filter(|(_, version)| *version == 1) {
+        let query = json!({ "query": "word", "prefix": path });
+        assert_eq!(done(client, "document_search", query).await["hits"].as_array().unwrap().len(), 1, "{path}");
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_acknowledged_write_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("documents.db");
+    let mut server = start(&database).await;
+    let mut writes = 0;
+    for round in 0..ROUNDS {
+        let writers = ["a", "b"].map(|name| tokio::spawn(write(server.url.clone(), format!("{round}{name}"))));
+        // Another moment each time, and never before something was written.
+        tokio::time::sleep(Duration::from_millis(60 + 13 * round)).await;
+        server.process.signal(Signal::KILL);
+        server.process.exit_code(Duration::from_secs(10)).await;
+        server = start(&database).await;
+        let client = Client::modern(&server.url, None);
+        for (writer, name) in writers.into_iter().zip(["a", "b"]) {
+            let acknowledged = writer.await.unwrap();
+            writes += acknowledged.len();
+            let stored = stored(&client, &format!("{round}{name}")).await;
+            let lost: Vec<_> = acknowledged.iter().filter(|write| !stored.contains(write)).collect();
+            assert!(lost.is_empty(), "round {round}: {lost:?} of {} lost", acknowledged.len());
+            // At most the one write whose answer was on its way is there without having been acknowledged.
+            assert!(stored.len() <= acknowledged.len() + 1, "{} of {}", stored.len(), acknowledged.len());
+        }
+    }
+    assert!(writes > usize::try_from(ROUNDS).unwrap() * 4, "only {writes} writes were tried");
+}
+
+#[tokio::test]
+async fn orderly_stop_leaves_one_file_that_the_next_start_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("documents.db");
+    let mut server = Server::reference_with(|command| command.env("REFERENCE_SERVER_DATABASE", &database)).await;
+    let client = Client::modern(&server.url, None);
+    done(&client, "document_create", json!({ "path": "a", "content": "kept" })).await;
+    server.process.signal(Signal::TERM);
+    assert_eq!(server.process.exit_code(Duration::from_secs(10)).await, Some(0));
+    let files: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["documents.db"]);
+    let again = start(&database).await;
+    let read = done(&Client::modern(&again.url, None), "document_read", json!({ "path": "a" })).await;
+    assert_eq!(read["content"], "kept");
+}
