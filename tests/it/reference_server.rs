@@ -107,6 +107,19 @@ async fn document_is_stored_found_changed_and_deleted_through_the_door() {
     }
 }
 
+#[tokio::test]
+async fn every_kind_of_path_is_read_as_a_resource_through_the_door() {
+    let server = Server::reference().await;
+    let door = Setup::serve(&server.url).no_authentication().bundle("permit-all").start().await;
+    let client = Client::modern(&door.url, None);
+    for path in ["plan.md", "Notes/Plan A.md", "Pläne/été", "a b", "a/b(1) & c;d=e,f+g!.txt", "$~'x'/-_.z", "1.2/3"]
+    {
+        let created = done(&client, "document_create", json!({ "path": path, "content": path })).await;
+        let read = client.request("resources/read", json!({ "uri": created["uri"] })).await;
+        assert_eq!(read.result()["contents"][0]["text"], path);
+    }
+}
+
 fn life_of_a_document() -> Value {
     json!([
         ["list"],

@@ -92,7 +92,7 @@ async fn every_acknowledged_write_is_there_after_a_kill() {
     for round in 0..ROUNDS {
         let writers = ["a", "b"].map(|name| tokio::spawn(write(server.url.clone(), format!("{round}{name}"))));
         // Another moment each time, and never before something was written.
-        tokio::time::sleep(Duration::from_millis(60 + 13 * round)).await;
+        tokio::time::sleep(Duration::from_millis(40 + 7 * round)).await;
         server.process.signal(Signal::KILL);
         server.process.exit_code(Duration::from_secs(10)).await;
         server = start(&database).await;
