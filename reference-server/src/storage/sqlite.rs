@@ -64,8 +64,10 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(path: &Path, limits: Limits) -> Result<Self, OpenError> {
+        // Absolute, so that SQLite takes no relative name for one of its special ones, such as `:memory:`.
+        let path = std::path::absolute(path)?;
         // Before SQLite does, so that nobody else may read it; the log beside it gets the file's mode.
-        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
         let options = options()
             .filename(path)
             .create_if_missing(false)
