@@ -279,16 +279,21 @@ async fn changed_policies_count_for_the_very_next_line_of_a_wrapper() {
     let snapshots = |door: &crate::support::door::StdioDoor| {
         door.audit().iter().filter(|record| record["kind"] == "snapshot").count()
     };
-    for (text, code) in [(NONE, "authz.denied"), (ALL, "")] {
-        let before = snapshots(&door);
-        fs::write(&policies, text).unwrap();
+    let becomes = async |door: &crate::support::door::StdioDoor, count| {
         for _ in 0..200 {
-            if snapshots(&door) > before {
-                break;
+            if snapshots(door) >= count {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        assert!(snapshots(&door) > before, "{}", door.process.stderr.text());
+        panic!("{} snapshots: {}", snapshots(door), door.process.stderr.text());
+    };
+    // The first state, and the one with the child's tools; records are written behind the answer.
+    becomes(&door, 2).await;
+    for (text, code) in [(NONE, "authz.denied"), (ALL, "")] {
+        let before = snapshots(&door);
+        fs::write(&policies, text).unwrap();
+        becomes(&door, before + 1).await;
         // What was recorded is installed a moment later.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let answer = door.request(&call).await;
