@@ -81,7 +81,6 @@ fn outgoing(session: &super::admit::admission::ActiveSession) -> Outgoing {
         mirrored: vec![version_header(session.state.revision)],
         session: session.state.upstream_session.clone(),
         trace: Vec::new(),
-        repeatable: true,
         lasting: true,
         owner: Owner::Session(session.state.key),
     }

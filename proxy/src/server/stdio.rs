@@ -243,7 +243,6 @@ async fn listen(context: Context, session: ActiveSession, to_client: mpsc::Sende
         mirrored: vec![version_header(session.state.revision)],
         session: None,
         trace: Vec::new(),
-        repeatable: true,
         lasting: true,
         owner: Owner::Connection(context.connection.unwrap_or_default()),
     };

@@ -53,13 +53,15 @@ async fn an_upstream_is_trusted_by_its_own_authority_only() {
         Some(front.address.replace("127.0.0.1", "localhost"))
     );
 
-    let seen = upstream.requests().len();
+    // One of its own, since the first door goes on asking for its catalogue.
+    let upstream = Scripted::start(Era::Modern).await;
+    let front = Front::tls(&upstream, ours.server_config(&ours.server(&["localhost"]), &[HTTP1], None)).await;
     let strangers = with_ca(&tls_entry(&local(&front), ""), &others).start().await;
     assert_eq!(ask(&strangers).await, refused());
     // Neither do the system's authorities know it.
     let system = door_to(&format!("url: \"{}\"", local(&front))).await;
     assert_eq!(ask(&system).await, refused());
-    assert_eq!(upstream.requests().len(), seen, "nothing was sent");
+    assert!(upstream.requests().is_empty(), "nothing was sent");
     assert!(front.refused() > 0);
 }
 

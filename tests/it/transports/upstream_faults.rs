@@ -93,12 +93,15 @@ async fn a_stream_that_breaks_off_ends_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_list_is_asked_for_again_where_its_connection_was_stale() {
+async fn a_list_whose_connection_dies_is_not_sent_again_either() {
     let (upstream, _door, client) = start("").await;
+    let asked = || upstream.requests().iter().filter(|request| request.method() == "prompts/list").count();
+    let before = asked();
     upstream.script([once("prompts/list", vec![Step::Close])]);
     let answer = client.request("prompts/list", json!({})).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.names(), ["greet"]);
+    assert_eq!((answer.status, answer.code()), (502, "upstream.closed"), "{}", answer.body);
+    assert_eq!(asked() - before, 1);
+    assert_eq!(client.request("prompts/list", json!({})).await.names(), ["greet"], "the client may ask again");
 }
 
 #[tokio::test]

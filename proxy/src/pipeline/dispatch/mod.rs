@@ -189,7 +189,6 @@ pub async fn forward(
         mirrored,
         session: session.and_then(|session| session.state.upstream_session.clone()),
         trace: trace::headers(trace.as_ref()),
-        repeatable: accepted.message.method().is_some_and(is_repeatable),
         lasting: accepted.message.method() == Some(&Method::SubscriptionsListen),
         owner: permitted.admitted().owner(),
     };
@@ -199,18 +198,4 @@ pub async fn forward(
 /// The version header of a legacy session.
 pub fn version_header(revision: Revision) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static(PROTOCOL_VERSION), HeaderValue::from_static(revision.as_str()))
-}
-
-/// Whether asking twice does no harm.
-fn is_repeatable(method: &Method) -> bool {
-    method.is_list()
-        || matches!(
-            method,
-            Method::Ping
-                | Method::ServerDiscover
-                | Method::ResourcesRead
-                | Method::PromptsGet
-                | Method::CompletionComplete
-                | Method::TasksGet
-        )
 }

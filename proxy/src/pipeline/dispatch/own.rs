@@ -171,7 +171,6 @@ impl<'a> OwnClient<'a> {
             mirrored,
             session: self.session.clone(),
             trace: Vec::new(),
-            repeatable: true,
             lasting: false,
             owner: self.owner,
         }

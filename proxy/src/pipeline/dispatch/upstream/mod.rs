@@ -26,8 +26,6 @@ pub struct Outgoing {
     pub session: Option<HeaderValue>,
     /// W3C trace context, as header lines.
     pub trace: Vec<(HeaderName, HeaderValue)>,
-    /// Whether sending twice does no harm: lists, reads, discovery.
-    pub repeatable: bool,
     /// Whether the answer may be silent for as long as it is open: subscriptions, streams of server messages.
     pub lasting: bool,
     /// On whose behalf, where the upstream keeps a process apart for each.

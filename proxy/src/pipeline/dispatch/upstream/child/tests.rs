@@ -54,7 +54,6 @@ fn outgoing(body: String, owner: Owner) -> Outgoing {
         mirrored: Vec::new(),
         session: None,
         trace: Vec::new(),
-        repeatable: false,
         lasting: false,
         owner,
     }

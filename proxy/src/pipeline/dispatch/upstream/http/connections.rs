@@ -32,19 +32,19 @@ impl Connections {
         }
     }
 
-    /// A connection, and whether it was used before.
+    /// A connection, rested or new. One that was closed while it rested is passed over.
     ///
     /// # Errors
     /// Those of connecting. Nothing was sent.
-    pub(super) async fn get(&self, peer: &HttpPeer) -> pingora::Result<(HttpSession, bool)> {
+    pub(super) async fn get(&self, peer: &HttpPeer) -> pingora::Result<HttpSession> {
         match self {
-            Self::Negotiated(connector) => connector.get_http_session(peer).await,
+            Self::Negotiated(connector) => Ok(connector.get_http_session(peer).await?.0),
             Self::Http1(connector, pool) => {
-                let (wire, reused) = match pool.take(peer.reuse_hash()) {
-                    Some(wire) => (wire, true),
-                    None => (Box::new(Wire::new(connector.new_stream(peer).await?)), false),
+                let wire = match pool.take(peer.reuse_hash()) {
+                    Some(wire) => wire,
+                    None => Box::new(Wire::new(connector.new_stream(peer).await?)),
                 };
-                Ok((HttpSession::H1(Http1Session::new_with_options(wire, peer)), reused))
+                Ok(HttpSession::H1(Http1Session::new_with_options(wire, peer)))
             }
         }
     }

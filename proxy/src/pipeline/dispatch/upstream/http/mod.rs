@@ -28,9 +28,6 @@ use crate::{
     wire::{cork, uncork},
 };
 
-/// How often a message that may be repeated is sent at most.
-const TRIES_MAX: usize = 3;
-
 /// Times and sizes towards one upstream.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
@@ -101,7 +98,7 @@ impl HttpUpstream {
     /// A [`Fault`] of the upstream; [`Fault::UpstreamConnect`] only where nothing was sent.
     pub async fn post(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<Reply, Fault> {
         let head = request::post(self, outgoing, credential)?;
-        let exchange = self.exchange(head, Some(&outgoing.body), outgoing.repeatable).await?;
+        let exchange = self.exchange(head, Some(&outgoing.body)).await?;
         self.reply(exchange, outgoing.lasting).await
     }
 
@@ -116,7 +113,7 @@ impl HttpUpstream {
         credential: Option<&Credential>,
     ) -> Result<Reply, Fault> {
         let head = request::bodiless(self, Method::GET, outgoing, last_event_id, credential)?;
-        let exchange = self.exchange(head, None, true).await?;
+        let exchange = self.exchange(head, None).await?;
         self.reply(exchange, outgoing.lasting).await
     }
 
@@ -126,7 +123,7 @@ impl HttpUpstream {
     /// A [`Fault`] of the upstream.
     pub async fn end_session(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<u16, Fault> {
         let head = request::bodiless(self, Method::DELETE, outgoing, None, credential)?;
-        let mut exchange = self.exchange(head, None, true).await?;
+        let mut exchange = self.exchange(head, None).await?;
         let status = status(&exchange.session)?.as_u16();
         // The body says nothing; the connection is worth keeping where it ends at once.
         if read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await.is_ok() {
@@ -135,38 +132,21 @@ impl HttpUpstream {
         Ok(status)
     }
 
-    async fn exchange(&self, head: RequestHeader, body: Option<&Bytes>, repeatable: bool) -> Result<Exchange, Fault> {
+    /// One request on one connection. Nothing is sent a second time, whatever becomes of it: only the search for a
+    /// connection goes on, past rested ones that were closed and addresses that take none.
+    async fn exchange(&self, head: RequestHeader, body: Option<&Bytes>) -> Result<Exchange, Fault> {
         let peers = self.peers.get().await?;
-        let mut head = Box::new(head);
-        for _ in 1..TRIES_MAX {
-            let (mut session, reused, peer) = self.connect(&peers).await?;
-            if !(reused && repeatable) {
-                self.send(&mut session, head, body).await?;
-                return Ok(self.exchanging(session, peer));
-            }
-            let again = head.clone();
-            match self.send(&mut session, head, body).await {
-                Ok(()) => return Ok(self.exchanging(session, peer)),
-                // A pooled connection that the upstream closed meanwhile: the bytes may or may not have been read.
-                Err(Fault::UpstreamClosed) => head = again,
-                Err(fault) => return Err(fault),
-            }
-        }
-        let (mut session, _, peer) = self.connect(&peers).await?;
-        self.send(&mut session, head, body).await?;
-        Ok(self.exchanging(session, peer))
-    }
-
-    fn exchanging(&self, session: HttpSession, peer: Arc<HttpPeer>) -> Exchange {
+        let (mut session, peer) = self.connect(&peers).await?;
+        self.send(&mut session, Box::new(head), body).await?;
         let connections = Arc::clone(&self.connections);
-        Exchange { session, peer, connections, pool_idle: self.deadlines.pool_idle }
+        Ok(Exchange { session, peer, connections, pool_idle: self.deadlines.pool_idle })
     }
 
     /// A connection to the first address that takes one: a name may have addresses where nobody listens.
-    async fn connect(&self, peers: &[Arc<HttpPeer>]) -> Result<(HttpSession, bool, Arc<HttpPeer>), Fault> {
+    async fn connect(&self, peers: &[Arc<HttpPeer>]) -> Result<(HttpSession, Arc<HttpPeer>), Fault> {
         for peer in peers {
             match self.connections.get(peer).await {
-                Ok((session, reused)) => return Ok((session, reused, Arc::clone(peer))),
+                Ok(session) => return Ok((session, Arc::clone(peer))),
                 Err(error) => tracing::debug!(%error, "no connection to the upstream"),
             }
         }
