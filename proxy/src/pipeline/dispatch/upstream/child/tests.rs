@@ -195,6 +195,16 @@ async fn dropped_call_is_cancelled_at_the_child() {
 }
 
 #[tokio::test]
+async fn a_child_that_ended_while_nobody_watched_holds_up_no_stop() {
+    let upstream = upstream(&[], |_| {});
+    assert_eq!(upstream.post(&call("1", "die", ME)).await.err(), Some(Fault::UpstreamExited));
+    // Its process is reaped and its end told before anybody waits for it.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(5), upstream.stop_all()).await;
+    assert!(stopped.is_ok(), "the end was told to nobody");
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_a_stopped_process_group() {
     let upstream = upstream(&[], |_| {});
     let answer = text(&upstream, &call("1", "grandchild", ME)).await;

@@ -153,6 +153,19 @@ mod tests {
         assert!(pool.take(1).is_none());
     }
 
+    #[tokio::test]
+    async fn closed_connection_is_not_taken_by_a_task_that_has_used_up_its_turn() {
+        let pool = Arc::new(Pool::default());
+        let (wire, end) = connection();
+        pool.put(wire, 1, REST);
+        drop(end);
+        let exhausted = poll_fn(|context| {
+            while pin!(tokio::task::coop::consume_budget()).poll(context).is_ready() {}
+            std::task::Poll::Ready(pool.take(1).is_none())
+        });
+        assert!(exhausted.await);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn old_connection_is_closed_and_the_task_ends() {
         let pool = Arc::new(Pool::default());
