@@ -79,8 +79,9 @@ impl Door {
         ]
     }
 
-    /// Ends the sessions whose time is over.
-    pub fn sweep_sessions(&self, now: u64) {
+    /// Ends the sessions whose time is over and forgets the tokens whose time is; `now` is Unix time in seconds.
+    pub fn sweep(&self, now: u64) {
+        self.snapshot().base.authenticator.sweep(now);
         for session in self.sessions.sweep(now) {
             self.session_ended(&session, "tcp");
         }

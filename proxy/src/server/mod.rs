@@ -46,7 +46,7 @@ use crate::{
 };
 pub use build::BuildError;
 
-/// How often ended sessions are looked for.
+/// How often ended sessions and expired tokens are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How long connections have to write what they hold once nothing is under way any more.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -126,7 +126,7 @@ pub async fn serve(source: &Source, config: Config) -> Result<(), ServeError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = finished(&mut connection) => break,
-            _ = sweep.tick() => running.door.sweep_sessions(unix_now()),
+            _ = sweep.tick() => running.door.sweep(unix_now()),
             _ = look.tick() => running.tell_readiness(),
             Some(reason) = reloads.recv() => {
                 running.reload(source, reason);

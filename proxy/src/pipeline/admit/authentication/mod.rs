@@ -141,6 +141,13 @@ impl Authenticator {
         }
     }
 
+    /// Forgets the tokens that no longer hold at `now`, Unix time in seconds.
+    pub fn sweep(&self, now: u64) {
+        if let Mode::Bearer(bearer) = &self.0 {
+            bearer.cache.sweep(now);
+        }
+    }
+
     /// The issuers by name, each with whether its tokens can be verified at the moment; for metadata and readiness.
     pub fn issuers(&self) -> impl Iterator<Item = (&str, bool)> {
         let issuers = match &self.0 {

@@ -86,7 +86,7 @@ impl TokenCache {
         self.refused.insert(token, key);
     }
 
-    /// Forgets every token whose time is over; for a periodic sweep.
+    /// Forgets every token whose time is over.
     pub fn sweep(&self, now: u64) {
         self.verified.retain(|_, entry| entry.holds(now));
         self.refused.retain(|_, key| key.is_live());
