@@ -10,6 +10,7 @@ mod demo;
 mod documents;
 mod file_access;
 mod fixtures;
+mod typed;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,6 +46,9 @@ pub enum ToolError {
     /// The sum does not fit 64 bits.
     #[error("the sum is beyond 64 bits")]
     Overflow,
+    /// A typed tool's arguments are wrong, or it could not answer.
+    #[error(transparent)]
+    Typed(#[from] typed::TypedError),
     /// The document store's tool failed.
     #[error(transparent)]
     Document(#[from] documents::DocumentError),
@@ -61,6 +65,7 @@ impl ToolError {
     pub fn into_response(self) -> Result<CallToolResponse, ErrorData> {
         match self {
             Self::Ask(error) => Err(error.into()),
+            Self::Typed(error) => Ok(error.into_result().into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }

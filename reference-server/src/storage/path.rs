@@ -1,9 +1,10 @@
-//! Paths of documents and their URIs.
+//! Paths of what is stored and their URIs: the same grammar for documents, files and objects, each with a scheme.
 //!
-//! Invariant: a document has one path and one URI, byte for byte. Whoever guards this server by comparing text must not
+//! Invariant: what is stored has one path and one URI, byte for byte. Whoever guards this server by comparing text must not
 //! be led around by another spelling, so nothing is resolved, folded or repaired: what is not canonical is refused.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -15,15 +16,13 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Template of the documents' URIs.
 pub const DOCUMENT_TEMPLATE: &str = "doc://{+path}";
 
-const SCHEME: &str = "doc://";
-
 /// ASCII that a path may hold beside letters, digits and the slash: what needs no escape in a URI, and the space.
 const PUNCTUATION: &str = "-_.~!$&'()+,;= ";
 
 /// What is escaped in a URI; everything beyond ASCII is as well.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ');
 
-/// Why a text is no path of a document.
+/// Why a text is no path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Empty or too long.
@@ -37,11 +36,28 @@ pub enum PathError {
     Character(char),
 }
 
-/// The path of a document, such as `notes/2026/plan.md`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocumentPath(String);
+/// What kind of thing a path names.
+pub trait Scheme {
+    /// What its URIs begin with.
+    const PREFIX: &'static str;
+}
 
-impl DocumentPath {
+/// Documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OfDocument;
+
+impl Scheme for OfDocument {
+    const PREFIX: &'static str = "doc://";
+}
+
+/// The path of a document, such as `notes/2026/plan.md`.
+pub type DocumentPath = StoredPath<OfDocument>;
+
+/// A path in its one spelling.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoredPath<S>(String, PhantomData<S>);
+
+impl<S: Scheme> StoredPath<S> {
     /// Checks a path.
     ///
     /// # Errors
@@ -57,21 +73,21 @@ impl DocumentPath {
         if path.split('/').any(resolved) {
             return Err(PathError::Segment);
         }
-        Ok(Self(path.to_owned()))
+        Ok(Self(path.to_owned(), PhantomData))
     }
 
-    /// The path of the document with this URI; `None` for any other URI, and for another spelling of this one.
+    /// The path with this URI; `None` for any other URI, and for another spelling of this one.
     #[must_use]
     pub fn from_uri(uri: &str) -> Option<Self> {
-        let decoded = percent_decode_str(uri.strip_prefix(SCHEME)?).decode_utf8().ok()?;
+        let decoded = percent_decode_str(uri.strip_prefix(S::PREFIX)?).decode_utf8().ok()?;
         let path = Self::parse(&decoded).ok()?;
         (path.uri() == uri).then_some(path)
     }
 
-    /// The document's URI.
+    /// Its URI.
     #[must_use]
     pub fn uri(&self) -> String {
-        format!("{SCHEME}{}", utf8_percent_encode(&self.0, ESCAPED))
+        format!("{}{}", S::PREFIX, utf8_percent_encode(&self.0, ESCAPED))
     }
 
     /// The text of the path.
@@ -80,15 +96,21 @@ impl DocumentPath {
         &self.0
     }
 
+    /// The last segment.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
     /// A title for a document that was given none: the last segment, as far as a title may go.
     #[must_use]
     pub fn title(&self) -> String {
-        let name = self.0.rsplit('/').next().unwrap_or_default();
+        let name = self.name();
         name.get(..name.floor_char_boundary(TITLE_BYTES_MAX)).unwrap_or_default().to_owned()
     }
 }
 
-impl fmt::Display for DocumentPath {
+impl<S> fmt::Display for StoredPath<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::linked;
 use super::view::Stored;
-use super::{adds, document_tool, linked};
 use crate::storage::{Body, DocumentPath};
+use crate::tools::typed::{adds, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 const MEDIA_TYPE: &str = "text/plain";
@@ -16,7 +17,7 @@ const MEDIA_TYPE: &str = "text/plain";
 pub(super) fn entry() -> Entry {
     let description = "Stores a new document under a path such as notes/2026/plan.md. Refused with document_exists when \
         there is one already.";
-    Entry::new(document_tool::<Create, Stored>("document_create", "Create a document", description, adds()), create)
+    Entry::new(typed_tool::<Create, Stored>("document_create", "Create a document", description, adds()), create)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -37,7 +38,7 @@ struct Create {
 }
 
 async fn create(call: Call) -> Outcome {
-    let wanted: Create = call.document_arguments()?;
+    let wanted: Create = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let body = Body {
         title: wanted.title.unwrap_or_else(|| path.title()),

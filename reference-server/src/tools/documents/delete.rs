@@ -4,15 +4,15 @@ use rmcp::model::ToolAnnotations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{document_tool, structured};
 use crate::storage::DocumentPath;
+use crate::tools::typed::{structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description =
         "Deletes a document with its whole history. With expected_version only if that is the current one.";
     let destroys = ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false);
-    Entry::new(document_tool::<Delete, Deleted>("document_delete", "Delete a document", description, destroys), delete)
+    Entry::new(typed_tool::<Delete, Deleted>("document_delete", "Delete a document", description, destroys), delete)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ struct Deleted {
 }
 
 async fn delete(call: Call) -> Outcome {
-    let wanted: Delete = call.document_arguments()?;
+    let wanted: Delete = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let last_version = call.server.shared.documents.delete(&path, wanted.expected_version).await?;
     call.announce(&path, true);

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
 
-use super::{DocumentError, document_tool, reads, structured};
 use crate::storage::{DocumentPath, StoreError};
+use crate::tools::typed::{TypedError, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 /// How long the shortest difference is looked for; a longer but correct one is given afterwards.
@@ -17,7 +17,7 @@ const CONTEXT_LINES: usize = 3;
 
 pub(super) fn entry() -> Entry {
     let description = "Compares the contents of two versions of a document, line by line, as a unified diff.";
-    Entry::new(document_tool::<Asked, Difference>("document_diff", "Compare versions", description, reads()), diff)
+    Entry::new(typed_tool::<Asked, Difference>("document_diff", "Compare versions", description, reads()), diff)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -47,7 +47,7 @@ struct Difference {
 }
 
 async fn diff(call: Call) -> Outcome {
-    let wanted: Asked = call.document_arguments()?;
+    let wanted: Asked = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let documents = &call.server.shared.documents;
     let to = documents.read(&path, wanted.to_version).await?;
@@ -62,7 +62,7 @@ async fn diff(call: Call) -> Outcome {
     let from = documents.read(&path, Some(from_version)).await?;
     let compared = move || compare((&from.body.content, from.version), (&to.body.content, to.version));
     // Large texts take a while, which other calls must not wait for.
-    let difference = tokio::task::spawn_blocking(compared).await.map_err(|_| DocumentError::Internal)?;
+    let difference = tokio::task::spawn_blocking(compared).await.map_err(|_| TypedError::Internal)?;
     structured(&difference)
 }
 

@@ -4,17 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::view::time;
-use super::{DocumentError, document_tool, page_limit, reads, structured};
 use crate::cursor;
 use crate::storage::DocumentPath;
+use crate::tools::typed::{TypedError, page_limit, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Lists a document's versions, the newest first, with where it was and what it was called.";
-    Entry::new(
-        document_tool::<Asked, History>("document_history", "History of a document", description, reads()),
-        history,
-    )
+    Entry::new(typed_tool::<Asked, History>("document_history", "History of a document", description, reads()), history)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -53,12 +50,12 @@ struct Version {
     updated_at: String,
 }
 
-fn before(cursor: &str) -> Result<u32, DocumentError> {
-    cursor::place(cursor).and_then(|place| place.parse().ok()).ok_or(DocumentError::Cursor)
+fn before(cursor: &str) -> Result<u32, TypedError> {
+    cursor::place(cursor).and_then(|place| place.parse().ok()).ok_or(TypedError::Cursor)
 }
 
 async fn history(call: Call) -> Outcome {
-    let wanted: Asked = call.document_arguments()?;
+    let wanted: Asked = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let limit = page_limit(wanted.limit)?;
     let before = wanted.cursor.as_deref().map(before).transpose()?;

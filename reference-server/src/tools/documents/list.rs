@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::view::About;
-use super::{DocumentError, document_tool, page_limit, reads, structured};
 use crate::cursor;
 use crate::storage::{DocumentPath, Filter};
+use crate::tools::typed::{TypedError, page_limit, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Lists documents in the order of their paths, without their contents.";
-    Entry::new(document_tool::<List, Listed>("document_list", "List documents", description, reads()), list)
+    Entry::new(typed_tool::<List, Listed>("document_list", "List documents", description, reads()), list)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -41,9 +41,9 @@ struct Listed {
 }
 
 async fn list(call: Call) -> Outcome {
-    let wanted: List = call.document_arguments()?;
+    let wanted: List = call.typed_arguments()?;
     let limit = page_limit(wanted.limit)?;
-    let behind = |cursor: &str| cursor::path(cursor).ok_or(DocumentError::Cursor);
+    let behind = |cursor: &str| cursor::path(cursor).ok_or(TypedError::Cursor);
     let after = wanted.cursor.as_deref().map(behind).transpose()?;
     let filter = Filter { prefix: wanted.prefix, tags: wanted.tags, media_type: wanted.media_type };
     let after = after.as_ref().map(DocumentPath::as_str);

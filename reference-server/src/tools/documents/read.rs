@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::view::Stored;
-use super::{document_tool, reads, structured};
 use crate::storage::DocumentPath;
+use crate::tools::typed::{reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Reads a document: the current version, or an earlier one of the same document.";
-    Entry::new(document_tool::<Read, Content>("document_read", "Read a document", description, reads()), read)
+    Entry::new(typed_tool::<Read, Content>("document_read", "Read a document", description, reads()), read)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -32,7 +32,7 @@ struct Content {
 }
 
 async fn read(call: Call) -> Outcome {
-    let wanted: Read = call.document_arguments()?;
+    let wanted: Read = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let document = call.server.shared.documents.read(&path, wanted.version).await?;
     structured(&Content { stored: Stored::from(&document), content: document.body.content })

@@ -3,15 +3,16 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::linked;
 use super::view::Stored;
-use super::{adds, document_tool, linked};
 use crate::storage::DocumentPath;
+use crate::tools::typed::{adds, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Gives a document another path, as a new version; its history goes along. Nothing is overwritten: \
         refused with document_exists when there is a document at the new path.";
-    Entry::new(document_tool::<Move, Stored>("document_move", "Move a document", description, adds()), relocate)
+    Entry::new(typed_tool::<Move, Stored>("document_move", "Move a document", description, adds()), relocate)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -26,7 +27,7 @@ struct Move {
 }
 
 async fn relocate(call: Call) -> Outcome {
-    let wanted: Move = call.document_arguments()?;
+    let wanted: Move = call.typed_arguments()?;
     let (from, to) = (DocumentPath::parse(&wanted.path)?, DocumentPath::parse(&wanted.new_path)?);
     let document = call.server.shared.documents.relocate(&from, &to, wanted.expected_version).await?;
     call.announce(&from, false);

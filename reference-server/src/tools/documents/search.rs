@@ -3,15 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DocumentError;
 use super::view::About;
-use super::{DocumentError, document_tool, page_limit, reads, structured};
 use crate::storage::{Filter, SearchText};
+use crate::tools::typed::{page_limit, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Searches paths, titles and contents; the best fits come first. All words must be there: word, \
         \"a phrase\", begin*, and -word for what must not be there. Case and accents do not matter.";
-    Entry::new(document_tool::<Search, Found>("document_search", "Search documents", description, reads()), search)
+    Entry::new(typed_tool::<Search, Found>("document_search", "Search documents", description, reads()), search)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -51,7 +52,7 @@ struct Fit {
 }
 
 async fn search(call: Call) -> Outcome {
-    let wanted: Search = call.document_arguments()?;
+    let wanted: Search = call.typed_arguments()?;
     let limit = page_limit(wanted.limit)?;
     let text = SearchText::parse(&wanted.query).map_err(DocumentError::Search)?;
     let filter = Filter { prefix: wanted.prefix, tags: wanted.tags, media_type: wanted.media_type };

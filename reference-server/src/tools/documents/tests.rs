@@ -1,9 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use serde_json::Value;
+
 use super::*;
 
 #[test]
-fn every_document_tool_has_both_schemas_and_hints() {
+fn every_typed_tool_has_both_schemas_and_hints() {
     let entries = entries();
     assert_eq!(entries.len(), 9);
     for entry in entries {

@@ -7,14 +7,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::view::Stored;
-use super::{DocumentError, adds, document_tool, linked};
+use super::{DocumentError, linked};
 use crate::storage::{Changes, DocumentPath};
+use crate::tools::typed::{adds, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Changes a document; what is not given stays, and the version before is kept. expected_version \
         must be the current version, else the call is refused with version_conflict, which tells the current one.";
-    Entry::new(document_tool::<Update, Stored>("document_update", "Change a document", description, adds()), update)
+    Entry::new(typed_tool::<Update, Stored>("document_update", "Change a document", description, adds()), update)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -37,7 +38,7 @@ struct Update {
 }
 
 async fn update(call: Call) -> Outcome {
-    let wanted: Update = call.document_arguments()?;
+    let wanted: Update = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let changes = Changes {
         title: wanted.title,
