@@ -16,6 +16,7 @@
 
 pub mod ask;
 pub mod cursor;
+pub mod directory;
 pub mod files;
 pub mod prompts;
 pub mod resources;

@@ -1,0 +1,157 @@
+//! Changes: each whole or not at all, and within the quota.
+
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, fsync, openat, renameat, renameat_with, unlinkat};
+use rustix::io::{Errno, write as write_some};
+
+use super::list::walk;
+use super::stat::{self, Kind, Stat};
+use super::usage::Usage;
+use super::{FileError, FilePath, Inner, handle};
+
+const NEW: OFlags =
+    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// New files; the umask of the process takes away more.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
+
+/// What the names of unfinished writes begin with.
+const UNFINISHED: &str = "#doorward-";
+
+/// A write that is older has no writer any more, in seconds.
+const UNFINISHED_S: i64 = 3_600;
+
+/// When a write may happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is there.
+    Absent,
+    /// The file that is there has this revision.
+    Revision(String),
+}
+
+pub(super) fn write(inner: &Inner, path: &FilePath, content: &[u8], condition: &Condition) -> Result<Stat, FileError> {
+    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    if size > inner.quota.file_bytes {
+        return Err(FileError::TooLarge(inner.quota.file_bytes));
+    }
+    let mut usage = inner.usage();
+    // Before folders are made for it.
+    let after = replacing(inner, path, condition)?.map_or(*usage, |old| without(*usage, &old));
+    let after = Usage { files: after.files + 1, bytes: after.bytes.saturating_add(size) };
+    if after.files > inner.quota.files {
+        return Err(FileError::Quota("it may hold no more files"));
+    }
+    if after.bytes > inner.quota.total_bytes {
+        return Err(FileError::Quota("its files may have no more bytes together"));
+    }
+    let (folder, name) = handle::parent_made(inner.root.as_fd(), path)?;
+    let stored = place(folder.as_fd(), name, path, content, condition)?;
+    *usage = after;
+    Ok(stored)
+}
+
+pub(super) fn delete(inner: &Inner, path: &FilePath, revision: Option<&str>) -> Result<Stat, FileError> {
+    let mut usage = inner.usage();
+    let (folder, name) = handle::parent(inner.root.as_fd(), path)?;
+    let found = stat::at(folder.as_fd(), name, path)?;
+    if found.kind != Kind::File {
+        return Err(FileError::NotRegular(path.clone()));
+    }
+    if let Some(expected) = revision {
+        check(&found, expected)?;
+    }
+    unlinkat(&folder, name, AtFlags::empty()).map_err(|errno| FileError::of(errno, path))?;
+    *usage = without(*usage, &found);
+    Ok(found)
+}
+
+/// The file that a write replaces.
+fn replacing(inner: &Inner, path: &FilePath, condition: &Condition) -> Result<Option<Stat>, FileError> {
+    let found = match handle::parent(inner.root.as_fd(), path) {
+        Ok((folder, name)) => stat::at(folder.as_fd(), name, path),
+        Err(FileError::NotFound(_)) => Err(FileError::NotFound(path.clone())),
+        Err(error) => return Err(error),
+    };
+    match (found, condition) {
+        (Err(FileError::NotFound(_)), Condition::Absent) => Ok(None),
+        (Err(FileError::NotRegular(_)) | Ok(_), Condition::Absent) => Err(FileError::Exists(path.clone())),
+        (Ok(found), Condition::Revision(expected)) if found.kind == Kind::File => {
+            check(&found, expected)?;
+            Ok(Some(found))
+        }
+        (Ok(_), Condition::Revision(_)) => Err(FileError::NotRegular(path.clone())),
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn check(found: &Stat, expected: &str) -> Result<(), FileError> {
+    if found.revision == expected {
+        return Ok(());
+    }
+    Err(FileError::Conflict { path: found.path.clone(), current: found.revision.clone() })
+}
+
+fn without(usage: Usage, old: &Stat) -> Usage {
+    Usage { files: usage.files.saturating_sub(1), bytes: usage.bytes.saturating_sub(old.size) }
+}
+
+/// Writes beside the place and then moves there, so that nobody meets half a file.
+fn place(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    path: &FilePath,
+    content: &[u8],
+    condition: &Condition,
+) -> Result<Stat, FileError> {
+    let beside = unserved_name()?;
+    let placed = write_whole(folder, &beside, content).and_then(|()| match condition {
+        Condition::Absent => renameat_with(folder, &*beside, folder, name, RenameFlags::NOREPLACE),
+        Condition::Revision(_) => renameat(folder, &*beside, folder, name),
+    });
+    if let Err(errno) = placed {
+        // Nothing to do where it is not there either.
+        let _ = unlinkat(folder, &*beside, AtFlags::empty());
+        return Err(FileError::of(errno, path));
+    }
+    fsync(folder).map_err(|errno| FileError::of(errno, path))?;
+    stat::at(folder, name, path)
+}
+
+fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8]) -> Result<(), Errno> {
+    let file = openat(folder, name, NEW, FILE_MODE)?;
+    while !content.is_empty() {
+        match write_some(&file, content) {
+            Ok(0) => return Err(Errno::NOSPC),
+            Ok(count) => content = content.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    fsync(&file)
+}
+
+/// A name that no path can hold, so that it is neither listed nor read.
+fn unserved_name() -> Result<String, FileError> {
+    let number = getrandom::u64().map_err(|error| FileError::Io(std::io::Error::other(error)))?;
+    Ok(format!("{UNFINISHED}{number:016x}"))
+}
+
+/// Removes what writes left that never came to their end.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn clean(root: BorrowedFd<'_>) -> Result<(), Errno> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let old = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(UNFINISHED_S);
+    walk(root, &mut |seen| {
+        let kind = FileType::from_raw_mode(seen.raw.st_mode);
+        let ours = seen.name.to_bytes().starts_with(UNFINISHED.as_bytes()) && kind == FileType::RegularFile;
+        if ours && seen.raw.st_mtime < old {
+            // Somebody else may have been faster.
+            let _ = unlinkat(seen.folder, seen.name, AtFlags::empty());
+        }
+        kind == FileType::Directory
+    })
+}
