@@ -14,8 +14,9 @@ use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
 use crate::ask::{AskError, Asked, Question, Retry};
+use crate::directory::FileError;
 use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
-use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG};
+use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files};
 use crate::state::Shared;
 use crate::storage::StoreError;
 
@@ -36,6 +37,9 @@ pub enum PromptError {
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// The served directory failed.
+    #[error(transparent)]
+    Directory(#[from] FileError),
     /// The store of documents failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,6 +50,7 @@ impl From<PromptError> for ErrorData {
         match error {
             PromptError::Ask(error) => error.into(),
             PromptError::Store(error) => error.into(),
+            PromptError::Directory(error) => Self::internal_error(error.to_string(), None),
             refused => Self::invalid_params(refused.to_string(), None),
         }
     }
@@ -169,6 +174,10 @@ pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result
         }
         (Reference::Resource(template), "path") if template.uri == DOCUMENT_TEMPLATE => {
             return Ok(documents::complete(shared, &params.argument.value).await?);
+        }
+        (Reference::Resource(template), "path") if template.uri == files::FILE_TEMPLATE => {
+            let directory = shared.directory().ok_or(PromptError::UnknownReference)?;
+            return Ok(files::complete(directory, &params.argument.value).await?);
         }
         _ => return Err(PromptError::UnknownReference),
     };

@@ -1,14 +1,18 @@
-//! The resources: documents under `doc://`, fixtures under `test://`, and the virtual files under `demo://files`.
+//! The resources: documents under `doc://`, the served directory under `file:///`, fixtures under `test://`, and the virtual files under `demo://files`.
 //!
 //! In: URIs. Out: contents. Refusal: `None` for a URI that is not served, which the server turns into the era's code.
-//! To add one: a line in [`list`] and an arm in [`read`]; documents have their own module.
+//! To add one: a line in [`list`] and an arm in [`read`]; documents and files have modules of their own.
 
 pub mod documents;
+pub mod files;
 
+use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 
+use crate::directory::{FilePath, OfFile};
 use crate::state::Shared;
-use crate::storage::{DocumentPath, StoreError};
+use crate::storage::DocumentPath;
+use crate::storage::path::Scheme as _;
 
 /// The resource that `test_trigger_resource_change` changes.
 pub const WATCHED_URI: &str = "test://watched-resource";
@@ -52,33 +56,83 @@ pub fn list(shared: &Shared) -> Vec<Resource> {
     resources
 }
 
+/// Where the list goes on from documents to files.
+const FIRST_FILE: &str = OfFile::PREFIX;
+
+/// A page of the list from behind the URI `after` on, and the URI to go on from: first what is built in, then
+/// documents, then files. `None` where `after` is no place in it.
+///
+/// # Errors
+/// When a store fails.
+pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Resource>, Option<String>)>, ErrorData> {
+    let files = match after {
+        None => None,
+        Some(FIRST_FILE) => Some(None),
+        Some(uri) => FilePath::from_uri(uri).map(|path| Some(path.to_string())),
+    };
+    if let Some(after) = files {
+        let Some(directory) = shared.directory() else {
+            return Ok(None);
+        };
+        let page = files::list(directory, after).await;
+        let (listed, next) = page.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        return Ok(Some((listed, next)));
+    }
+    let path = after.map(|uri| DocumentPath::from_uri(uri).ok_or(()));
+    let Ok(path) = path.transpose() else {
+        return Ok(None);
+    };
+    let (documents, next) = documents::list(shared, path.as_ref().map(DocumentPath::as_str)).await?;
+    let mut listed = if after.is_none() { list(shared) } else { vec![] };
+    listed.extend(documents);
+    let next = match next {
+        Some(path) => DocumentPath::parse(&path).ok().map(|path| path.uri()),
+        None => shared.directory().map(|_| FIRST_FILE.to_owned()),
+    };
+    Ok(Some((listed, next)))
+}
+
+/// Whether this URI names a document or a file.
+#[must_use]
+pub fn is_stored(uri: &str) -> bool {
+    DocumentPath::from_uri(uri).is_some() || files::asked(uri).is_some()
+}
+
 /// The templates.
 #[must_use]
-pub fn templates() -> Vec<ResourceTemplate> {
-    vec![
+pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
+    let mut templates = vec![
         ResourceTemplate::new(DATA_TEMPLATE, "template-data")
             .with_description("Data made from an id")
             .with_mime_type("application/json"),
         ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
         documents::template(),
-    ]
+    ];
+    if shared.directory().is_some() {
+        templates.push(files::template());
+    }
+    templates
 }
 
-/// The contents of `uri`, built-in or a document; `None` when nothing is served there.
+/// The contents of `uri`, built-in, a document or a file; `None` when nothing is served there.
 ///
 /// # Errors
-/// When the store of documents fails.
-pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, StoreError> {
-    match read(shared, uri) {
+/// When a store fails; see also [`files::read`].
+pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, ErrorData> {
+    if let Some(contents) = read(shared, uri) {
+        return Ok(Some(contents));
+    }
+    match documents::read(shared, uri).await? {
         Some(contents) => Ok(Some(contents)),
-        None => documents::read(shared, uri).await,
+        None => files::read(shared, uri).await,
     }
 }
 
-/// Whether changes of `uri` can be told. A document need not be there yet: its creation is a change.
+/// Whether changes of `uri` can be told. A document or file need not be there yet: its creation is a change.
 #[must_use]
 pub fn subscribable(shared: &Shared, uri: &str) -> bool {
-    DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
+    let file = shared.directory().is_some() && FilePath::from_uri(uri).is_some();
+    file || DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
 }
 
 /// The contents of a built-in resource, or `None` when nothing is served there.

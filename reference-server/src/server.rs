@@ -26,8 +26,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::ask::is_modern;
-use crate::state::{Change, SessionState, Shared, StateError};
-use crate::storage::{DocumentPath, DocumentStore};
+use crate::state::{Change, SessionState, Shared};
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
 use crate::{cursor, prompts, resources, tools};
 
@@ -36,7 +35,8 @@ const TTL_MS: u64 = 1_000;
 
 const INSTRUCTIONS: &str = "A store of documents, and a reference server for trying out and testing MCP clients and \
     proxies. Documents are stored, searched and read by the document_ tools and as doc:// resources; an update names the \
-    version that it was made from. The files of read_file are built in and live in memory only.";
+    version that it was made from. Where the operator serves a directory, the file_ tools and file:/// resources read and \
+    write in it. The files of read_file are built in and live in memory only.";
 
 /// The server: shared state, and the state of one session.
 #[derive(Debug, Clone)]
@@ -51,12 +51,11 @@ pub struct ReferenceServer {
 }
 
 impl ReferenceServer {
-    /// A server of these documents, with its own state.
-    ///
-    /// # Errors
-    /// See [`StateError`].
-    pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
-        Ok(Self::with_session(Arc::new(Shared::new(documents)?), Arc::new(tools::entries())))
+    /// A server of this state.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let tools = Arc::new(tools::entries(&shared));
+        Self::with_session(shared, tools)
     }
 
     fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
@@ -113,12 +112,6 @@ fn single_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData>
         None => Ok(()),
         Some(_) => Err(ErrorData::invalid_params("unknown cursor", None)),
     }
-}
-
-/// The path that a page of documents starts behind.
-fn behind(request: Option<PaginatedRequestParams>) -> Result<Option<DocumentPath>, ErrorData> {
-    let path = |cursor: String| cursor::path(&cursor).ok_or_else(|| ErrorData::invalid_params("unknown cursor", None));
-    request.and_then(|request| request.cursor).map(path).transpose()
 }
 
 fn not_found(uri: &str) -> ErrorData {
@@ -242,12 +235,10 @@ impl ServerHandler for ReferenceServer {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let after = behind(request)?;
-        let (documents, next) =
-            resources::documents::list(&self.shared, after.as_ref().map(DocumentPath::as_str)).await?;
-        // The built-in ones are on the first page.
-        let mut listed = if after.is_none() { resources::list(&self.shared) } else { vec![] };
-        listed.extend(documents);
+        let unknown = || ErrorData::invalid_params("unknown cursor", None);
+        let cursor = request.and_then(|request| request.cursor);
+        let after = cursor.map(|cursor| cursor::place(&cursor).ok_or_else(unknown)).transpose()?;
+        let (listed, next) = resources::page(&self.shared, after.as_deref()).await?.ok_or_else(unknown)?;
         let mut result = ListResourcesResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
@@ -259,7 +250,7 @@ impl ServerHandler for ReferenceServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         single_page(request)?;
-        let templates = resources::templates();
+        let templates = resources::templates(&self.shared);
         Ok(ListResourceTemplatesResult::with_all_items(templates)
             .with_ttl_ms(TTL_MS)
             .with_cache_scope(CacheScope::Public))
@@ -271,9 +262,9 @@ impl ServerHandler for ReferenceServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let contents = resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri))?;
-        // A document may change at any moment, and an update must be made from what it is.
-        let document = DocumentPath::from_uri(&params.uri).is_some();
-        let (ttl_ms, scope) = if document { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };
+        // What is stored may change at any moment, and an update must be made from what it is.
+        let (ttl_ms, scope) =
+            if resources::is_stored(&params.uri) { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };
         Ok(ReadResourceResult::new(vec![contents]).with_ttl_ms(ttl_ms).with_cache_scope(scope).into())
     }
 

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
 use tokio::sync::broadcast;
 
+use crate::directory::{Directory, Watch};
+use crate::download::Links;
 use crate::files::VirtualTree;
 use crate::storage::DocumentStore;
 
@@ -52,6 +54,9 @@ pub struct Shared {
     pub documents: Arc<dyn DocumentStore>,
     /// The built-in files.
     pub files: VirtualTree,
+    directory: Option<Directory>,
+    watched: AtomicBool,
+    links: Option<Links>,
     /// Seals and opens `requestState`; the key lives as long as the process.
     pub codec: RequestStateCodec,
     changes: broadcast::Sender<Change>,
@@ -71,12 +76,64 @@ impl Shared {
         Ok(Self {
             documents,
             files: VirtualTree::built_in(),
+            directory: None,
+            watched: AtomicBool::new(false),
+            links: None,
             codec: RequestStateCodec::try_new(key.to_vec())?,
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
             dynamic_tool: AtomicBool::new(false),
             dynamic_prompt: AtomicBool::new(false),
             watched_version: AtomicU64::new(1),
         })
+    }
+
+    /// Serves this directory, too.
+    #[must_use]
+    pub fn with_directory(self, directory: Directory) -> Self {
+        Self { directory: Some(directory), ..self }
+    }
+
+    /// Gives out signed links, too. Without them, what is too large for a message is had in parts only.
+    #[must_use]
+    pub fn with_links(self, links: Links) -> Self {
+        Self { links: Some(links), ..self }
+    }
+
+    /// The served directory.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Directory> {
+        self.directory.as_ref()
+    }
+
+    /// What signs links.
+    #[must_use]
+    pub fn links(&self) -> Option<&Links> {
+        self.links.as_ref()
+    }
+
+    /// Tells subscribers what changes in the served directory, whoever changes it, for as long as the state lives.
+    pub fn follow(self: &Arc<Self>, mut watch: Watch) {
+        self.watched.store(true, Ordering::SeqCst);
+        let shared = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(changes) = watch.next().await {
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                if changes.list {
+                    shared.announce(Change::Resources);
+                }
+                for path in changes.files {
+                    shared.announce(Change::Resource(path.uri()));
+                }
+            }
+        });
+    }
+
+    /// Whether [`Shared::follow`] tells what changes in the served directory.
+    #[must_use]
+    pub fn watches_directory(&self) -> bool {
+        self.watched.load(Ordering::SeqCst)
     }
 
     /// State with documents in memory.

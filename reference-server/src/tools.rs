@@ -9,6 +9,7 @@
 mod demo;
 mod documents;
 mod file_access;
+mod files;
 mod fixtures;
 mod typed;
 
@@ -28,6 +29,7 @@ use serde_json::{Value, json};
 use crate::ask::{AskError, Asked, Question, Retry};
 use crate::files::FileError;
 use crate::server::ReferenceServer;
+use crate::state::Shared;
 
 /// What a tool gives back.
 pub type Outcome = Result<CallToolResponse, ToolError>;
@@ -52,6 +54,9 @@ pub enum ToolError {
     /// The document store's tool failed.
     #[error(transparent)]
     Document(#[from] documents::DocumentError),
+    /// The served directory's tool failed.
+    #[error(transparent)]
+    Directory(#[from] crate::directory::FileError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -66,6 +71,7 @@ impl ToolError {
         match self {
             Self::Ask(error) => Err(error.into()),
             Self::Typed(error) => Ok(error.into_result().into()),
+            Self::Directory(error) => Ok(files::refused(&error).into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
@@ -171,12 +177,16 @@ impl Entry {
     }
 }
 
-/// Every tool, in the order of the list; the dynamic one is last and not always listed.
+/// Every tool that can work with what the operator named, in the order of the list; the dynamic one is last and not
+/// always listed.
 #[must_use]
-pub fn entries() -> Vec<Entry> {
+pub fn entries(shared: &Shared) -> Vec<Entry> {
     let mut entries = demo::entries();
     entries.extend(file_access::entries());
     entries.extend(documents::entries());
+    if shared.directory().is_some() {
+        entries.extend(files::entries());
+    }
     entries.extend(fixtures::entries());
     entries
 }

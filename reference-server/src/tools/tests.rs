@@ -3,10 +3,18 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::directory::{Directory, Quota};
 
-#[test]
-fn tool_names_are_unique_and_follow_the_specification() {
-    let entries = entries();
+/// Every tool that there is.
+async fn all() -> Vec<Entry> {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = Directory::open(folder.path(), Quota::default()).unwrap();
+    entries(&Shared::for_tests().await.with_directory(directory))
+}
+
+#[tokio::test]
+async fn tool_names_are_unique_and_follow_the_specification() {
+    let entries = all().await;
     let names: BTreeSet<&str> = entries.iter().map(|entry| entry.tool.name.as_ref()).collect();
     assert_eq!(names.len(), entries.len());
     for name in names {
@@ -15,32 +23,33 @@ fn tool_names_are_unique_and_follow_the_specification() {
     }
 }
 
-#[test]
-fn every_input_schema_is_an_object_schema() {
-    for entry in entries() {
+#[tokio::test]
+async fn every_input_schema_is_an_object_schema() {
+    for entry in all().await {
         assert_eq!(entry.tool.input_schema["type"], "object", "{}", entry.tool.name);
     }
 }
 
-#[test]
-fn only_what_deletes_calls_itself_destructive() {
-    let destructive: Vec<String> = entries()
+#[tokio::test]
+async fn only_what_deletes_or_replaces_calls_itself_destructive() {
+    let destructive: Vec<String> = all()
+        .await
         .iter()
         .filter(|entry| entry.tool.annotations.as_ref().unwrap().is_destructive())
         .map(|entry| entry.tool.name.to_string())
         .collect();
-    assert_eq!(destructive, ["delete_file", "document_delete"]);
+    assert_eq!(destructive, ["delete_file", "document_delete", "file_write", "file_delete"]);
 }
 
-#[test]
-fn missing_file_is_a_result_that_the_model_can_read() {
+#[tokio::test]
+async fn missing_file_is_a_result_that_the_model_can_read() {
     let response = ToolError::File(FileError::NotFound("/x".to_owned())).into_response().unwrap();
     let CallToolResponse::Complete(result) = response else { panic!("not complete") };
     assert_eq!(result.is_error, Some(true));
 }
 
-#[test]
-fn undeclared_capability_is_a_protocol_error() {
+#[tokio::test]
+async fn undeclared_capability_is_a_protocol_error() {
     let error = ToolError::Ask(AskError::Undeclared(Box::default())).into_response().unwrap_err();
     assert_eq!(error.code.0, -32021);
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat};
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,6 +36,15 @@ pub enum TypedError {
     /// Not a path.
     #[error("invalid path: {0}")]
     Path(#[from] PathError),
+    /// A part of a length that is not given out.
+    #[error("length must be from 1 to {0}")]
+    Length(usize),
+    /// Not Base64.
+    #[error("content_base64 is not Base64 with padding")]
+    Base64,
+    /// Neither or both of two.
+    #[error("give either content or content_base64")]
+    OneContent,
     /// The server failed.
     #[error("the call failed inside the server")]
     Internal,
@@ -43,7 +53,7 @@ pub enum TypedError {
 impl TypedError {
     pub(super) fn into_result(self) -> CallToolResult {
         let code = match self {
-            Self::Arguments(_) | Self::Limit => "invalid_arguments",
+            Self::Arguments(_) | Self::Limit | Self::Length(_) | Self::Base64 | Self::OneContent => "invalid_arguments",
             Self::Cursor => "invalid_cursor",
             Self::Path(_) => "invalid_path",
             Self::Internal => "internal",
@@ -80,6 +90,11 @@ pub(super) fn reads() -> ToolAnnotations {
 /// Writes that take nothing away: what was there stays in the history.
 pub(super) fn adds() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false)
+}
+
+/// Writes that take away what was there.
+pub(super) fn destroys() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false)
 }
 
 fn schema<T: JsonSchema>() -> Value {
@@ -128,6 +143,12 @@ impl From<PathError> for ToolError {
     fn from(error: PathError) -> Self {
         TypedError::Path(error).into()
     }
+}
+
+/// Milliseconds since 1970 as RFC 3339.
+pub(super) fn time(milliseconds: i64) -> String {
+    let time = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What the caller of a tool that failed sees.

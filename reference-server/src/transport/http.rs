@@ -16,6 +16,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::download;
 use crate::server::ReferenceServer;
 
 /// How long requests may still run after `stop`.
@@ -72,6 +73,15 @@ impl Listener {
         }
     }
 
+    /// Scheme and authority of the address listened on; `None` for a Unix socket.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Self::Tcp(listener) => Some(format!("http://{}", listener.local_addr().ok()?)),
+            Self::Unix(..) => None,
+        }
+    }
+
     /// Serves until `stop`, then lets running requests finish for a few seconds.
     ///
     /// # Errors
@@ -124,9 +134,10 @@ fn router(
         .with_allowed_hosts(hosts)
         .with_cancellation_token(streams);
     let server = server.clone();
+    let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(&options.path, service)
+    Router::new().route_service(&options.path, service).merge(download::routes(shared))
 }
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.

@@ -13,16 +13,26 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open stream of events.
-struct Events {
+pub(super) struct Events {
     response: reqwest::Response,
     text: String,
 }
 
 impl Events {
-    async fn open(request: reqwest::RequestBuilder) -> Self {
+    pub(super) async fn open(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
+    }
+
+    /// The stream of a legacy session.
+    pub(super) async fn of_session(client: &Client) -> Self {
+        Self::open(client.prepared(http::Method::GET).header("accept", "text/event-stream")).await
+    }
+
+    /// What came so far is not looked at again.
+    pub(super) fn forget(&mut self) {
+        self.text.clear();
     }
 
     /// The messages so far.
@@ -32,7 +42,7 @@ impl Events {
     }
 
     /// Reads until messages of these methods have come, in any order; all that came.
-    async fn until(&mut self, wanted: &[(&str, Value)]) -> Vec<Value> {
+    pub(super) async fn until(&mut self, wanted: &[(&str, Value)]) -> Vec<Value> {
         let there = |messages: &[Value]| {
             let like = |method: &str, uri: &Value| {
                 messages.iter().any(|message| message["method"] == method && message["params"]["uri"] == *uri)
@@ -50,11 +60,11 @@ impl Events {
     }
 }
 
-fn updated(uri: &str) -> (&'static str, Value) {
+pub(super) fn updated(uri: &str) -> (&'static str, Value) {
     ("notifications/resources/updated", json!(uri))
 }
 
-const LIST_CHANGED: (&str, Value) = ("notifications/resources/list_changed", Value::Null);
+pub(super) const LIST_CHANGED: (&str, Value) = ("notifications/resources/list_changed", Value::Null);
 
 /// Creates, updates and deletes what is subscribed to, after something that is not.
 async fn change(client: &Client, events: &mut Events) {
@@ -62,13 +72,13 @@ async fn change(client: &Client, events: &mut Events) {
     done(client, "document_create", json!({ "path": "a b", "content": "one" })).await;
     let messages = events.until(&[LIST_CHANGED, updated("doc://a%20b")]).await;
     assert!(messages.iter().all(|message| message["params"]["uri"] != "doc://other"), "{messages:?}");
-    events.text.clear();
+    events.forget();
     let tags = json!({ "path": "a b", "expected_version": 1, "tags": ["t"] });
     done(client, "document_update", tags).await;
     let messages = events.until(&[updated("doc://a%20b")]).await;
     // Tags are not in the list of resources.
     assert!(messages.iter().all(|message| message["method"] != LIST_CHANGED.0), "{messages:?}");
-    events.text.clear();
+    events.forget();
     done(client, "document_delete", json!({ "path": "a b" })).await;
     events.until(&[LIST_CHANGED, updated("doc://a%20b")]).await;
 }
@@ -77,8 +87,7 @@ async fn change(client: &Client, events: &mut Events) {
 async fn legacy_session_hears_of_the_documents_it_subscribed_to() {
     let server = Server::reference().await;
     let client = Client::legacy(&server.url, None).await;
-    let listening = client.prepared(http::Method::GET).header("accept", "text/event-stream");
-    let mut events = Events::open(listening).await;
+    let mut events = Events::of_session(&client).await;
     client.request("resources/subscribe", json!({ "uri": "doc://a%20b" })).await.result();
     let other = client.request("resources/subscribe", json!({ "uri": "doc://a b" })).await;
     assert_eq!(other.rpc_code(), -32002, "another spelling names nothing: {}", other.body);

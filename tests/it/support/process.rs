@@ -256,3 +256,10 @@ pub(crate) async fn run_command(command: &mut Command, timeout: Duration) -> Fin
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
+
+/// Resident memory in KiB.
+pub(crate) fn resident_kib(pid: Pid) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}

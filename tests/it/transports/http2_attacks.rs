@@ -15,6 +15,7 @@ use super::{
 };
 use crate::support::{
     door::Door,
+    process::resident_kib,
     rpc::{Client, Message},
     upstream::{Era, Scripted},
     wire::{Carrier, Http2},
@@ -106,9 +107,7 @@ fn get() -> Vec<u8> {
 
 /// Resident memory of the door, bytes.
 fn resident(door: &Door) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", door.process.id().as_raw_nonzero())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    resident_kib(door.process.id()) * 1024
 }
 
 async fn still_serves(door: &Door, resident_before: u64) {

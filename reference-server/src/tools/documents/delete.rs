@@ -1,18 +1,16 @@
 //! `document_delete`.
 
-use rmcp::model::ToolAnnotations;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::storage::DocumentPath;
-use crate::tools::typed::{structured, typed_tool};
+use crate::tools::typed::{destroys, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description =
         "Deletes a document with its whole history. With expected_version only if that is the current one.";
-    let destroys = ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false);
-    Entry::new(typed_tool::<Delete, Deleted>("document_delete", "Delete a document", description, destroys), delete)
+    Entry::new(typed_tool::<Delete, Deleted>("document_delete", "Delete a document", description, destroys()), delete)
 }
 
 #[derive(Deserialize, JsonSchema)]

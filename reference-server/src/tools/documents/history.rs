@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::view::time;
 use crate::cursor;
 use crate::storage::DocumentPath;
+use crate::tools::typed::time;
 use crate::tools::typed::{TypedError, page_limit, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome};
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, SecondsFormat};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::storage::{Document, Summary};
+use crate::tools::typed::time;
 
 /// What is known about a document, without its content.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -71,10 +71,4 @@ impl From<&Document> for Stored {
         };
         Self { about, metadata: body.metadata.clone(), created_at: time(document.created_at) }
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339.
-pub(super) fn time(milliseconds: i64) -> String {
-    let time = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

@@ -10,10 +10,11 @@ use super::{
     super::{
         door::{Setup, StdioDoor},
         parts::repository,
+        process::resident_kib,
         rpc,
     },
     render::{Values, render, render_text},
-    tail::{GROWTH_MIB_MAX, resident_kib},
+    tail::GROWTH_MIB_MAX,
 };
 
 /// How long to wait for the lines that a case expects.

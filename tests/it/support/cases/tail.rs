@@ -6,7 +6,7 @@ use std::{fs, time::Duration};
 use rustix::process::Pid;
 
 use super::{
-    super::{rpc::Client, upstream::Era},
+    super::{process::resident_kib, rpc::Client, upstream::Era},
     fixture::Running,
 };
 
@@ -34,13 +34,6 @@ impl Footprint {
         let pooled: usize = running.upstreams.iter().map(super::Scripted::open).sum();
         Self { resident_kib: resident_kib(pid), files: open_files(pid).saturating_sub(pooled) }
     }
-}
-
-/// Resident memory in KiB.
-pub(super) fn resident_kib(pid: Pid) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 fn open_files(pid: Pid) -> usize {

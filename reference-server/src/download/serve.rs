@@ -1,0 +1,115 @@
+//! The HTTP side of signed links.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use crate::directory::{FileError, FilePath, Stat};
+use crate::state::Shared;
+
+/// What the path of a link begins with.
+pub const ROUTE: &str = "/download/";
+
+/// Bytes that are read and sent at once.
+const CHUNK_BYTES: usize = 64 << 10;
+
+#[derive(Deserialize)]
+struct Signed {
+    expires: u64,
+    signature: String,
+}
+
+/// Serves signed links, beside the endpoint. The `Host` is not checked: a page that was led here holds no link.
+pub fn routes(shared: Arc<Shared>) -> Router {
+    Router::new().route("/download/{*path}", get(download)).with_state(shared)
+}
+
+async fn download(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    Query(signed): Query<Signed>,
+    headers: HeaderMap,
+) -> Response {
+    let (Some(directory), Some(links)) = (shared.directory(), shared.links()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let Ok(path) = FilePath::parse(&path) else {
+        return StatusCode::FORBIDDEN.into_response();
+    };
+    if let Err(refusal) = links.check(&path, signed.expires, &signed.signature) {
+        tracing::info!(%path, %refusal, "link refused");
+        return (StatusCode::FORBIDDEN, "this link is not valid, or not any more\n").into_response();
+    }
+    match directory.file(&path).await {
+        Ok((file, stat)) => stream(tokio::fs::File::from_std(file), &stat, headers.get(header::RANGE)).await,
+        Err(FileError::NotFound(_) | FileError::NotRegular(_)) => StatusCode::NOT_FOUND.into_response(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+async fn stream(mut file: tokio::fs::File, stat: &Stat, range: Option<&HeaderValue>) -> Response {
+    let Ok(part) = part(range, stat.size) else {
+        let whole = format!("bytes */{}", stat.size);
+        return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, whole)]).into_response();
+    };
+    let (first, length) = part.unwrap_or((0, stat.size));
+    if first > 0
+        && let Err(error) = file.seek(std::io::SeekFrom::Start(first)).await
+    {
+        tracing::warn!(%error, path = %stat.path, "a file cannot be read");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK_BYTES));
+    let mut response = Response::new(body);
+    if part.is_some() {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let last = first.saturating_add(length).saturating_sub(1);
+        put(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", stat.size));
+    }
+    put(&mut response, header::CONTENT_LENGTH, &length.to_string());
+    put(&mut response, header::CONTENT_TYPE, &stat.media_type());
+    put(&mut response, header::ETAG, &format!("\"{}\"", stat.revision));
+    put(&mut response, header::ACCEPT_RANGES, "bytes");
+    put(&mut response, header::CACHE_CONTROL, "private, no-store");
+    // What callers store is theirs: a browser neither guesses its type nor runs it as a page of this server.
+    put(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    let name = utf8_percent_encode(stat.path.name(), NON_ALPHANUMERIC);
+    put(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename*=UTF-8''{name}"));
+    response
+}
+
+fn put(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// First byte and length of the one range that is asked for (RFC 9110, 14.2). Several ranges, and what is no range,
+/// are answered with the whole.
+///
+/// # Errors
+/// Where the range begins behind the end.
+fn part(range: Option<&HeaderValue>, size: u64) -> Result<Option<(u64, u64)>, ()> {
+    let Some(range) = range.and_then(|range| range.to_str().ok()) else {
+        return Ok(None);
+    };
+    let Ok(parsed) = http_range_header::parse_range_header(range) else {
+        return Ok(None);
+    };
+    if parsed.ranges.len() > 1 {
+        return Ok(None);
+    }
+    let ranges = parsed.validate(size).map_err(|_| ())?;
+    let first = ranges.into_iter().next();
+    Ok(first.map(|range| (*range.start(), range.end().saturating_sub(*range.start()).saturating_add(1))))
+}
