@@ -57,6 +57,12 @@ pub enum ToolError {
     /// The served directory's tool failed.
     #[error(transparent)]
     Directory(#[from] crate::directory::FileError),
+    /// An image was not converted.
+    #[error(transparent)]
+    Image(#[from] files::ImageError),
+    /// An archive was not made or unpacked.
+    #[error(transparent)]
+    Archive(#[from] files::ArchiveError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -72,6 +78,8 @@ impl ToolError {
             Self::Ask(error) => Err(error.into()),
             Self::Typed(error) => Ok(error.into_result().into()),
             Self::Directory(error) => Ok(files::refused(&error).into()),
+            Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
+            Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }

@@ -4,14 +4,19 @@
 //! Refusals: [`FileError`], with its code.
 //! To add a tool: a file with its argument type, its `entry` and its function, and a line in [`entries`].
 
+mod archive;
 mod delete;
 mod glob;
+mod hash;
+mod image;
 mod list;
 mod read;
 mod stat;
 mod view;
 mod write;
 
+pub(super) use archive::ArchiveError;
+pub(super) use image::ImageError;
 use rmcp::model::CallToolResult;
 use serde_json::json;
 
@@ -30,7 +35,10 @@ pub(super) fn refused(error: &FileError) -> CallToolResult {
 
 /// Every tool of the directory.
 pub(super) fn entries() -> Vec<Entry> {
-    vec![read::entry(), write::entry(), list::entry(), glob::entry(), stat::entry(), delete::entry()]
+    let mut entries = vec![read::entry(), write::entry(), list::entry(), glob::entry(), stat::entry(), delete::entry()];
+    entries.extend([hash::entry(), image::entry()]);
+    entries.extend(archive::entries());
+    entries
 }
 
 impl Call {

@@ -38,7 +38,10 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
         .filter(|entry| entry.tool.annotations.as_ref().unwrap().is_destructive())
         .map(|entry| entry.tool.name.to_string())
         .collect();
-    assert_eq!(destructive, ["delete_file", "document_delete", "file_write", "file_delete"]);
+    assert_eq!(
+        destructive,
+        ["delete_file", "document_delete", "file_write", "file_delete", "image_convert", "archive_create"]
+    );
 }
 
 #[tokio::test]

@@ -92,6 +92,11 @@ pub(super) fn adds() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false)
 }
 
+/// Writes that may replace what was there.
+pub(super) fn writes() -> ToolAnnotations {
+    ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(false)
+}
+
 /// Writes that take away what was there.
 pub(super) fn destroys() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false)

@@ -12,13 +12,13 @@ use super::{
 };
 use crate::support::{process::resident_kib, rpc::Client, upstream::Server};
 
-async fn serving(more: &[&str]) -> (TempDir, Server) {
+pub(super) async fn serving(more: &[&str]) -> (TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::reference_with(|command| command.arg("--files").arg(folder.path()).args(more)).await;
     (folder, server)
 }
 
-async fn paths(client: &Client, tool: &str, arguments: Value) -> Vec<String> {
+pub(super) async fn paths(client: &Client, tool: &str, arguments: Value) -> Vec<String> {
     let page = done(client, tool, arguments).await;
     page["entries"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap().to_owned()).collect()
 }

@@ -2,20 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rmcp::model::{CallToolResult, ContentBlock, ToolAnnotations};
+use rmcp::model::{CallToolResult, ContentBlock};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::view::{About, resource};
 use crate::directory::{Condition, FilePath};
-use crate::tools::typed::{TypedError, typed_tool, value};
+use crate::tools::typed::{TypedError, typed_tool, value, writes};
 use crate::tools::{Call, Entry, Outcome};
 
 pub(super) fn entry() -> Entry {
     let description = "Stores a file in the served directory, as text or Base64, with the folders on the way. A file that \
         is there is replaced only by who names its revision.";
-    let writes = ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(false);
-    Entry::new(typed_tool::<Write, About>("file_write", "Write a file", description, writes), write)
+    Entry::new(typed_tool::<Write, About>("file_write", "Write a file", description, writes()), write)
 }
 
 #[derive(Deserialize, JsonSchema)]
