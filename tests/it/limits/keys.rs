@@ -17,7 +17,7 @@ use crate::support::{
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 
-async fn door(upstream: &Scripted, issuer: &Issuer, more: &str) -> Door {
+fn setup(upstream: &Scripted, issuer: &Issuer, more: &str) -> Setup {
     let yaml = format!(
         "listen: {{ address: 127.0.0.1:0 }}\n\
          authentication: {{ issuers: [ {{ issuer: \"{}\"{more} }} ] }}\n\
@@ -27,7 +27,11 @@ async fn door(upstream: &Scripted, issuer: &Issuer, more: &str) -> Door {
         issuer.url(),
         upstream.url
     );
-    Setup::config(&yaml).start().await
+    Setup::config(&yaml)
+}
+
+async fn door(upstream: &Scripted, issuer: &Issuer, more: &str) -> Door {
+    setup(upstream, issuer, more).start().await
 }
 
 async fn ask(door: &Door, token: &str) -> Answer {
@@ -157,4 +161,81 @@ async fn keys_older_than_max_stale_do_not_serve() {
     }
     assert!(begin.elapsed() >= Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!(outcome(&ask(&usual, &token).await), passed(), "24 h are not over");
+}
+
+async fn with_key_set(upstream: &Scripted, issuer: &Issuer, text: String, bounds: &str) -> (u16, String) {
+    let url = serving(text).await;
+    let door = door(upstream, issuer, &format!(", jwks: {{ url: \"{url}\" }}, key_set: {{ {bounds} }}")).await;
+    outcome(&ask(&door, &issuer.token("alice")).await)
+}
+
+#[tokio::test]
+async fn key_set_has_a_configured_size() {
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    for (bytes, expected) in [(4096, passed()), (4097, unavailable())] {
+        let text = format!("{:bytes$}", issuer.jwks().to_string());
+        assert_eq!(text.len(), bytes);
+        let seen = with_key_set(&upstream, &issuer, text, "document_bytes_max: 4KiB").await;
+        assert_eq!(seen, expected, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn key_set_in_a_file_has_a_configured_size() {
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    let more = format!(", jwks: {{ file: \"{}\" }}, key_set: {{ document_bytes_max: 4KiB }}", file.display());
+    std::fs::write(&file, format!("{:4096}", issuer.jwks().to_string())).unwrap();
+    let door = door(&upstream, &issuer, &more).await;
+    assert_eq!(outcome(&ask(&door, &issuer.token("alice")).await), passed());
+    std::fs::write(&file, format!("{:4097}", issuer.jwks().to_string())).unwrap();
+    let (code, stderr) = setup(&upstream, &issuer, &more).refuse().await;
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("jwks.json") && stderr.contains("over the size limit"), "{stderr}");
+}
+
+#[tokio::test]
+async fn metadata_has_the_configured_size_too() {
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    for (bytes, expected) in [(4096, passed()), (4097, unavailable())] {
+        issuer.set_mode(Mode::Padded(bytes));
+        let door = door(&upstream, &issuer, ", key_set: { document_bytes_max: 4KiB }").await;
+        assert_eq!(outcome(&ask(&door, &issuer.token("alice")).await), expected, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn key_set_has_a_configured_number_of_keys() {
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    for (count, expected) in [(6, passed()), (7, unavailable())] {
+        let mut document = issuer.jwks();
+        let keys = document["keys"].as_array_mut().unwrap();
+        keys.resize_with(count, || json!({ "kty": "oct", "kid": "filler", "k": "AA" }));
+        let seen = with_key_set(&upstream, &issuer, document.to_string(), "keys_max: 6").await;
+        assert_eq!(seen, expected, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_not_fetched_again_within_a_configured_time() {
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    let door = door(&upstream, &issuer, ", key_set: { fetch_interval_min: 3s }").await;
+    let begin = Instant::now();
+    assert_eq!(outcome(&ask(&door, &issuer.token("alice")).await), passed());
+    let loaded = Instant::now();
+    issuer.add_key("new", Key::p256());
+    let token = issuer.token_with(&Recipe { key: Some("new".to_owned()), ..Recipe::default() });
+    loop {
+        let seen = outcome(&ask(&door, &token).await);
+        if seen == passed() {
+            break;
+        }
+        assert_eq!(seen, (401, "authn.key_unknown".to_owned()));
+        assert!(loaded.elapsed() < Duration::from_secs(9), "10 s are the default");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The first load began when the door did, which was before `begin`.
+    assert!(begin.elapsed() >= Duration::from_millis(2_500), "{:?}", begin.elapsed());
+    assert_eq!(issuer.jwks_fetches(), 2);
 }

@@ -155,6 +155,8 @@ pub(crate) enum Mode {
     Fail,
     /// Answers after this many milliseconds.
     Slow(u64),
+    /// The metadata padded to this many bytes.
+    Padded(usize),
     /// 302 to the same document under another path.
     Redirect,
     /// 200 with something that is no JSON.
@@ -401,7 +403,7 @@ impl Inner {
             }
             Mode::Garbage => return "no JSON".into_response(),
             Mode::Slow(delay_ms) => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
-            Mode::Normal => {}
+            Mode::Normal | Mode::Padded(_) => {}
         }
         axum::Json(document).into_response()
     }
@@ -420,6 +422,10 @@ async fn discovery(State(inner): State<Arc<Inner>>) -> Response {
         "code_challenge_methods_supported": ["S256"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
     });
+    let mode = *inner.mode.lock().unwrap();
+    if let Mode::Padded(bytes) = mode {
+        return format!("{:bytes$}", document.to_string()).into_response();
+    }
     inner.answer(document).await
 }
 

@@ -8,7 +8,8 @@ use super::{Check, files, upstreams::is_loopback};
 use crate::{
     config::{
         Route, Source,
-        settings::{AuthenticationSettings, JwksSettings},
+        settings::{AuthenticationSettings, IssuerSettings, JwksSettings},
+        units::{ByteSize, Span},
     },
     server::settings::{ListenAddress, ListenSettings},
 };
@@ -82,6 +83,7 @@ fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
                 "leave the key out for the default",
             );
         }
+        key_set(check, &key, issuer);
         match &mut issuer.jwks {
             Some(JwksSettings::File(file)) => {
                 *file = check.base.join(&*file);
@@ -103,6 +105,19 @@ fn issuers(check: &mut Check<'_>, settings: &mut AuthenticationSettings) {
         }
     }
     prefixes(check, settings);
+}
+
+fn key_set(check: &mut Check<'_>, key: &str, issuer: &IssuerSettings) {
+    let bounds = &issuer.key_set;
+    let section = format!("{key}.key_set");
+    let (least, most) = (ByteSize(1 << 10), ByteSize(16 << 20));
+    check.within(&format!("{section}.document_bytes_max"), &bounds.document_bytes_max, &least, &most);
+    check.within(&format!("{section}.keys_max"), &bounds.keys_max, &1, &1_000);
+    let (second, hour) = (Span::seconds(1), Span::seconds(3_600));
+    check.within(&format!("{section}.fetch_interval_min"), &bounds.fetch_interval_min, &second, &hour);
+    let max_age = issuer.staleness.max_age;
+    let inner = "key_set.fetch_interval_min";
+    check.contains(&format!("{key}.staleness.max_age"), max_age, inner, bounds.fetch_interval_min);
 }
 
 fn prefixes(check: &mut Check<'_>, settings: &AuthenticationSettings) {

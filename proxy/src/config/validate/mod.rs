@@ -10,6 +10,7 @@ mod routes;
 mod upstreams;
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,6 +21,7 @@ use super::{
     overlay::{self, Origins},
     problem::Origin,
     settings::{AcceptSettings, Settings},
+    units::Span,
 };
 use crate::model::Principal;
 
@@ -56,6 +58,28 @@ impl Check<'_> {
 
     fn warn(&mut self, message: impl Into<String>) {
         self.warnings.push(message.into());
+    }
+
+    /// A bound must lie within these, both included.
+    fn within<T: PartialOrd + Display>(&mut self, key: &str, value: &T, least: &T, most: &T) {
+        if value < least || value > most {
+            self.problem(
+                key,
+                format!("{value} is not within {least} to {most}"),
+                "write a value within these, or leave the key out for the default",
+            );
+        }
+    }
+
+    /// A time that contains another must not be shorter.
+    fn contains(&mut self, key: &str, value: Span, inner: &str, inner_value: Span) {
+        if value < inner_value {
+            self.problem(
+                key,
+                format!("{value} is under `{inner}` ({inner_value}), which could never be used up"),
+                "raise it, or lower the other",
+            );
+        }
     }
 
     fn is_wrap(source: &Source) -> bool {

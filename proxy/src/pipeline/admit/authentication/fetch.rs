@@ -1,7 +1,7 @@
 //! Fetches an issuer's documents: authorization server metadata and JWK sets.
 //!
-//! Every address is https, or http on loopback; redirects are not followed; the answer is 200 and at most
-//! [`DOCUMENT_BYTES_MAX`]; connecting takes at most 2 s, the whole at most 5 s. The operator's own addresses are trusted to be
+//! Every address is https, or http on loopback; redirects are not followed; the answer is 200 and within the issuer's
+//! [`KeySetLimits`]; connecting takes at most 2 s, the whole at most 5 s. The operator's own addresses are trusted to be
 //! what they say; an address that a metadata document names is used only if it is https (or the issuer is on loopback itself).
 
 use std::{path::Path, time::Duration};
@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use doorward_message::{Json, Limits, ParseError};
 use url::{Host, Url};
 
-use super::keys::{DOCUMENT_BYTES_MAX, KeySet, KeySetError};
+use super::keys::{KeySet, KeySetError, KeySetLimits};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +25,8 @@ pub enum FetchError {
     #[error("`{0}` answers with status {1}")]
     Status(Url, u16),
     /// Over the limit.
-    #[error("`{0}` answers with more than {DOCUMENT_BYTES_MAX} bytes")]
-    TooLarge(Url),
+    #[error("`{0}` answers with more than {1} bytes")]
+    TooLarge(Url, usize),
     /// The metadata is not strict JSON.
     #[error("the metadata at `{0}` is not strict JSON ({code})", code = .1.code())]
     Metadata(Url, ParseError),
@@ -88,6 +88,7 @@ fn is_loopback(url: &Url) -> bool {
 pub struct Fetcher {
     client: reqwest::Client,
     loopback: bool,
+    limits: KeySetLimits,
 }
 
 /// Why the HTTP client could not be made.
@@ -106,7 +107,7 @@ pub enum FetcherError {
 
 impl Fetcher {
     /// Makes the client. `ca` is a PEM file whose certificates replace the system's.
-    pub fn new(base: &Url, ca: Option<&Path>) -> Result<Self, FetcherError> {
+    pub fn new(base: &Url, ca: Option<&Path>, limits: KeySetLimits) -> Result<Self, FetcherError> {
         let loopback = is_loopback(base);
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -129,13 +130,13 @@ impl Fetcher {
             builder = builder.tls_certs_only([]);
         }
         let client = builder.build().map_err(FetcherError::Client)?;
-        Ok(Self { client, loopback })
+        Ok(Self { client, loopback, limits })
     }
 
     /// The JWK set at `url`.
     pub async fn key_set(&self, url: &Url) -> Result<KeySet, FetchError> {
         let document = self.get(url).await?;
-        KeySet::parse(document).map_err(|error| FetchError::KeySet(url.as_str().into(), error))
+        KeySet::parse(document, &self.limits).map_err(|error| FetchError::KeySet(url.as_str().into(), error))
     }
 
     /// Finds the address of `issuer`'s JWK set: RFC 8414 (path inserted), then OpenID Connect Discovery (path inserted, then
@@ -157,7 +158,7 @@ impl Fetcher {
 
     async fn metadata(&self, issuer: &str, url: &Url) -> Result<Url, FetchError> {
         let document = self.get(url).await?;
-        let limits = Limits { message_bytes_max: DOCUMENT_BYTES_MAX, ..Limits::default() };
+        let limits = Limits { message_bytes_max: self.limits.document_bytes_max, ..Limits::default() };
         let json = Json::parse(document, &limits).map_err(|error| FetchError::Metadata(url.clone(), error))?;
         let text = |name| json.root().get(name).and_then(|value| value.as_str());
         if text("issuer").as_deref() != Some(issuer) {
@@ -178,8 +179,8 @@ impl Fetcher {
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > DOCUMENT_BYTES_MAX {
-                return Err(FetchError::TooLarge(url.clone()));
+            if body.len() + chunk.len() > self.limits.document_bytes_max {
+                return Err(FetchError::TooLarge(url.clone(), self.limits.document_bytes_max));
             }
             body.extend_from_slice(&chunk);
         }

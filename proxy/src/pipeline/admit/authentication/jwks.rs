@@ -28,7 +28,7 @@ use url::Url;
 
 use super::{
     fetch::{FetchError, Fetcher},
-    keys::{DOCUMENT_BYTES_MAX, Key, KeySet, KeySetError, Lookup},
+    keys::{Key, KeySet, KeySetError, KeySetLimits, Lookup},
     settings::SignatureAlgorithm,
 };
 use crate::model::rejection::Authentication;
@@ -55,8 +55,8 @@ pub struct Timing {
 /// Where the keys come from.
 #[derive(Debug)]
 pub enum Origin {
-    /// A JWK set in a file.
-    File(PathBuf),
+    /// A JWK set in a file, and how large it may be.
+    File(PathBuf, KeySetLimits),
     /// A JWK set at an address.
     Url(Fetcher, Url),
     /// The address is in the issuer's metadata: the issuer identifier to the character, and as a URL.
@@ -96,9 +96,9 @@ impl KeySource {
     pub fn start(origin: Origin, timing: Timing) -> Result<Self, FetchError> {
         let mut loader = Loader::new(origin);
         let now = Instant::now();
-        let initial = match loader.file() {
-            Some(path) => Some(read_file(path)?),
-            None => None,
+        let initial = match &loader.origin {
+            Origin::File(path, limits) => Some(read_file(path, limits)?),
+            Origin::Url(..) | Origin::Discovery(..) => None,
         };
         let (keys, stamp) = initial.unwrap_or_default();
         loader.stamp = stamp;
@@ -165,7 +165,7 @@ async fn run(shared: Arc<Shared>, mut loader: Loader, timing: Timing) {
     let mut failures = 0_u32;
     let mut due = Instant::now();
     let mut stale = Instant::now() + timing.max_stale;
-    if loader.file().is_some() {
+    if matches!(loader.origin, Origin::File(..)) {
         due += timing.max_age;
     }
     loop {
@@ -239,21 +239,14 @@ impl Loader {
         Self { origin, stamp: Stamp::default(), jwks_uri: None }
     }
 
-    fn file(&self) -> Option<&Path> {
-        match &self.origin {
-            Origin::File(path) => Some(path),
-            Origin::Url(..) | Origin::Discovery(..) => None,
-        }
-    }
-
     /// The keys, or `None` where they are as before. `rediscover` reads the metadata again too.
     async fn load(&mut self, rediscover: bool) -> Result<Option<KeySet>, FetchError> {
         match &self.origin {
-            Origin::File(path) => {
+            Origin::File(path, limits) => {
                 if stamp(path).is_ok_and(|stamp| stamp == self.stamp) {
                     return Ok(None);
                 }
-                let (keys, stamp) = read_file(path)?;
+                let (keys, stamp) = read_file(path, limits)?;
                 self.stamp = stamp;
                 Ok(Some(keys))
             }
@@ -278,23 +271,24 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
     Ok(Stamp { modified: metadata.modified().ok(), bytes: metadata.len(), inode: metadata.ino() })
 }
 
-fn read_file(path: &Path) -> Result<(KeySet, Stamp), FetchError> {
+fn read_file(path: &Path, limits: &KeySetLimits) -> Result<(KeySet, Stamp), FetchError> {
     let name = || Box::from(path.to_string_lossy());
     let failed = |error| FetchError::File(name(), error);
     let stamp = stamp(path).map_err(failed)?;
-    if stamp.bytes > DOCUMENT_BYTES_MAX as u64 {
+    if stamp.bytes > limits.document_bytes_max as u64 {
         let error = std::io::Error::new(std::io::ErrorKind::FileTooLarge, "over the size limit");
         return Err(failed(error));
     }
     let document = std::fs::read(path).map_err(failed)?;
-    let keys = KeySet::parse(document.into()).map_err(|error: KeySetError| FetchError::KeySet(name(), error))?;
+    let keys =
+        KeySet::parse(document.into(), limits).map_err(|error: KeySetError| FetchError::KeySet(name(), error))?;
     Ok((keys, stamp))
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path, _) => write!(f, "{}", path.display()),
             Self::Url(_, url) => write!(f, "{url}"),
             Self::Discovery(_, issuer, _) => write!(f, "{issuer}"),
         }

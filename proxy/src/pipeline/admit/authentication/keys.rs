@@ -2,8 +2,8 @@
 //!
 //! In: the document's bytes. Out: a [`KeySet`]. Each key is bound to the algorithms that its `kty`, `crv` and `alg` allow, so
 //! that a token's header can never make one key serve as another kind of key. Keys of a kind that is not supported, private
-//! or symmetric keys and keys for encryption are left out; a document that is not strict JSON, or has over
-//! [`KEYS_MAX`] keys, is refused whole.
+//! or symmetric keys and keys for encryption are left out; a document that is not strict JSON, or is over its
+//! [`KeySetLimits`], is refused whole.
 
 use std::sync::{
     Arc,
@@ -15,12 +15,25 @@ use bytes::Bytes;
 use doorward_message::{Json, Kind, Limits, ParseError, Value};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use super::settings::SignatureAlgorithm;
+use super::settings::{KeySetSettings, SignatureAlgorithm};
 
-/// The most keys a set may have.
-pub const KEYS_MAX: usize = 50;
-/// The largest JWK set or metadata document, in bytes.
-pub const DOCUMENT_BYTES_MAX: usize = 256 << 10;
+/// How large a set may be.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySetLimits {
+    /// The largest JWK set or metadata document, in bytes.
+    pub document_bytes_max: usize,
+    /// The most keys a set may have.
+    pub keys_max: usize,
+}
+
+impl From<&KeySetSettings> for KeySetLimits {
+    fn from(settings: &KeySetSettings) -> Self {
+        Self {
+            document_bytes_max: settings.document_bytes_max.bytes(),
+            keys_max: usize::try_from(settings.keys_max).unwrap_or(usize::MAX),
+        }
+    }
+}
 
 /// Why a JWK set was refused.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +45,8 @@ pub enum KeySetError {
     #[error("the JWK set has no list `keys`")]
     NoKeys,
     /// Over the limit.
-    #[error("the JWK set has more than {KEYS_MAX} keys")]
-    TooManyKeys,
+    #[error("the JWK set has more than {0} keys")]
+    TooManyKeys(usize),
     /// None of the keys can verify a signature.
     #[error("no key of the JWK set is a public signature key of a supported kind")]
     NoUsableKey,
@@ -103,17 +116,17 @@ pub struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
     /// Reads a JWK set.
-    pub fn parse(document: Bytes) -> Result<Self, KeySetError> {
-        let limits = Limits { message_bytes_max: DOCUMENT_BYTES_MAX, depth_max: 16, ..Limits::default() };
-        let json = Json::parse(document, &limits).map_err(KeySetError::Json)?;
+    pub fn parse(document: Bytes, limits: &KeySetLimits) -> Result<Self, KeySetError> {
+        let strict = Limits { message_bytes_max: limits.document_bytes_max, depth_max: 16, ..Limits::default() };
+        let json = Json::parse(document, &strict).map_err(KeySetError::Json)?;
         let keys = json.root().get("keys").ok_or(KeySetError::NoKeys)?;
         if keys.kind() != Kind::Array {
             return Err(KeySetError::NoKeys);
         }
         let mut set: Vec<Arc<Key>> = Vec::new();
         for (index, jwk) in keys.elements().enumerate() {
-            if index >= KEYS_MAX {
-                return Err(KeySetError::TooManyKeys);
+            if index >= limits.keys_max {
+                return Err(KeySetError::TooManyKeys(limits.keys_max));
             }
             let key = read_key(jwk).map(Arc::new);
             set.extend(key.filter(|key| set.iter().all(|other| other.identity != key.identity)));

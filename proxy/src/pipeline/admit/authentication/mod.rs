@@ -31,6 +31,7 @@ use self::{
     fetch::{FetchError, Fetcher, FetcherError, UrlError, parse_url},
     jwks::{KeySource, Origin, Timing},
     jws::Jws,
+    keys::KeySetLimits,
     metadata::ProtectedResource,
     principal::{Mapping, PointerError},
     settings::{AuthenticationSettings, IssuerSettings, JwksSettings, SignatureAlgorithm},
@@ -40,8 +41,6 @@ use crate::model::{Principal, rejection::Authentication};
 
 /// How often a key file is looked at for a change.
 const FILE_POLL: Duration = Duration::from_secs(5);
-/// The least time between two fetches of a key set.
-const FETCH_INTERVAL_MIN: Duration = Duration::from_secs(10);
 /// The longest time between two tries while fetching fails.
 const BACKOFF_MAX: Duration = Duration::from_secs(300);
 
@@ -279,21 +278,25 @@ fn check_issuers(issuers: &[IssuerSettings]) -> Result<(), SettingsError> {
 
 fn origin(settings: &IssuerSettings) -> Result<(Origin, Timing), SettingsError> {
     let name = || Box::from(settings.issuer.as_str());
+    let interval_min = settings.key_set.fetch_interval_min.0;
+    let limits = KeySetLimits::from(&settings.key_set);
     let mut timing = Timing {
-        interval_min: FETCH_INTERVAL_MIN,
-        max_age: settings.staleness.max_age.0.max(FETCH_INTERVAL_MIN),
+        interval_min,
+        // Validation refuses a shorter one.
+        max_age: settings.staleness.max_age.0.max(interval_min),
         max_stale: settings.staleness.max_stale.0,
-        backoff_max: BACKOFF_MAX,
+        backoff_max: BACKOFF_MAX.max(interval_min),
     };
     let address =
         |text: &str, allow_query| parse_url(text, allow_query).map_err(|error| SettingsError::Url(text.into(), error));
-    let fetcher = |url| Fetcher::new(url, settings.ca.as_deref()).map_err(|error| SettingsError::Client(name(), error));
+    let fetcher =
+        |url| Fetcher::new(url, settings.ca.as_deref(), limits).map_err(|error| SettingsError::Client(name(), error));
     let origin = match &settings.jwks {
         Some(JwksSettings::File(path)) => {
             timing.interval_min = Duration::from_secs(1);
             timing.max_age = FILE_POLL;
             timing.backoff_max = FILE_POLL;
-            Origin::File(path.clone())
+            Origin::File(path.clone(), limits)
         }
         Some(JwksSettings::Url(text)) => {
             let url = address(text, true)?;

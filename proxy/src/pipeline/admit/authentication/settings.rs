@@ -85,6 +85,9 @@ pub struct IssuerSettings {
     /// How old the keys may become.
     #[serde(default)]
     pub staleness: StalenessSettings,
+    /// What is fetched or read of the issuer's keys.
+    #[serde(default)]
+    pub key_set: KeySetSettings,
     /// PEM file with the only certificate authorities that the issuer's addresses are verified with. Left out: those of the
     /// system.
     #[serde(default)]
@@ -104,6 +107,7 @@ impl IssuerSettings {
             token_type: None,
             leeway: default_leeway(),
             staleness: StalenessSettings::default(),
+            key_set: KeySetSettings::default(),
             ca: None,
         }
     }
@@ -238,7 +242,7 @@ pub enum PrincipalKindSettings {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StalenessSettings {
-    /// After this the keys are fetched again, in the background.
+    /// After this the keys are fetched again, in the background. At least `key_set.fetch_interval_min`.
     pub max_age: Span,
     /// When they could not be had for this long, the issuer's tokens are answered with 503.
     pub max_stale: Span,
@@ -247,5 +251,23 @@ pub struct StalenessSettings {
 impl Default for StalenessSettings {
     fn default() -> Self {
         Self { max_age: Span::seconds(3_600), max_stale: Span::seconds(86_400) }
+    }
+}
+
+/// Bounds on what is fetched or read of an issuer's keys.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeySetSettings {
+    /// The largest JWK set or metadata document. A larger one is not used. 1KiB to 16MiB.
+    pub document_bytes_max: ByteSize,
+    /// The most keys of a JWK set, those that are not used among them. A set with more is not used. 1 to 1000.
+    pub keys_max: u32,
+    /// The least time from one fetch to the next, whatever the tokens ask for; a key file is looked at every 5 s. 1s to 1h.
+    pub fetch_interval_min: Span,
+}
+
+impl Default for KeySetSettings {
+    fn default() -> Self {
+        Self { document_bytes_max: ByteSize(256 << 10), keys_max: 50, fetch_interval_min: Span::seconds(10) }
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{
     ISSUER, issuer_of, present, resource, start,
-    support::{NOW, Signer, claims, key_set},
+    support::{NOW, Signer, claims, key_set, limits},
 };
 use crate::{
     model::Principal,
@@ -23,7 +23,7 @@ use crate::{
 
 fn sets() -> (KeySet, Vec<Arc<Key>>) {
     let signers = [Signer::new("a", "EdDSA"), Signer::new("b", "EdDSA")];
-    let set = KeySet::parse(key_set(&[&signers[0], &signers[1]]).into()).unwrap();
+    let set = KeySet::parse(key_set(&[&signers[0], &signers[1]]).into(), &limits()).unwrap();
     let key = |id| match set.find(Some(id), EdDsa) {
         Lookup::Found(key) => key,
         other => panic!("{other:?}"),
@@ -103,10 +103,10 @@ fn key_that_stays_keeps_its_identity_and_a_changed_one_does_not() {
         Lookup::Found(key) => key,
         other => panic!("{other:?}"),
     };
-    let old = KeySet::parse(key_set(&[&one, &two]).into()).unwrap();
+    let old = KeySet::parse(key_set(&[&one, &two]).into(), &limits()).unwrap();
     // The same id with other numbers: the old key is gone all the same.
     let other = Signer::new("b", "EdDSA");
-    let mut next = KeySet::parse(key_set(&[&one, &other]).into()).unwrap();
+    let mut next = KeySet::parse(key_set(&[&one, &other]).into(), &limits()).unwrap();
     let (kept, lost) = (find(&old, "a"), find(&old, "b"));
     next.keep_known(&old);
     old.retire(&next);

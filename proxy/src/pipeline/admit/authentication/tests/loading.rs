@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     ISSUER, issuer_of, present, start,
-    support::{Idp, Page, Signer, claims, key_set},
+    support::{Idp, Page, Signer, claims, key_set, limits},
 };
 use crate::{
     model::rejection::Authentication,
@@ -16,7 +16,7 @@ use crate::{
         Authenticator, SettingsError,
         fetch::{FetchError, Fetcher, well_known},
         jwks::{KeySource, Origin, Timing},
-        keys::KeySet,
+        keys::{KeySet, KeySetError, KeySetLimits},
         settings::{AuthenticationSettings, IssuerSettings, JwksSettings, SignatureAlgorithm::Es256},
     },
 };
@@ -34,7 +34,7 @@ fn timing() -> Timing {
 
 fn url_source(idp: &Idp, timing: Timing) -> KeySource {
     let url = Url::parse(&format!("{}/jwks", idp.issuer)).unwrap();
-    let fetcher = Fetcher::new(&url, None).unwrap();
+    let fetcher = Fetcher::new(&url, None, limits()).unwrap();
     KeySource::start(Origin::Url(fetcher, url), timing).unwrap()
 }
 
@@ -83,7 +83,7 @@ fn issuer_with_a_path_is_looked_up_in_the_order_of_the_specification() {
 async fn metadata_of_another_issuer_or_with_an_unsafe_address_is_not_used() {
     let idp = Idp::with_keys(&[&Signer::new("k1", "ES256")]).await;
     let base = Url::parse(&idp.issuer).unwrap();
-    let fetcher = Fetcher::new(&base, None).unwrap();
+    let fetcher = Fetcher::new(&base, None, limits()).unwrap();
     let good = format!("{}/jwks", idp.issuer);
     for (issuer, jwks_uri) in [
         ("https://evil.example.com", good.as_str()),
@@ -109,7 +109,7 @@ async fn redirects_and_oversized_documents_are_refused() {
     let signer = Signer::new("k1", "ES256");
     let idp = Idp::with_keys(&[&signer]).await;
     let url = |path: &str| Url::parse(&format!("{}{path}", idp.issuer)).unwrap();
-    let fetcher = Fetcher::new(&url("/"), None).unwrap();
+    let fetcher = Fetcher::new(&url("/"), None, limits()).unwrap();
     idp.put("/moved", Page { status: 302, location: Some("/jwks".to_owned()), ..Page::default() });
     let moved = fetcher.key_set(&url("/moved")).await;
     assert!(matches!(moved, Err(FetchError::Status(_, 302))), "{moved:?}");
@@ -119,7 +119,7 @@ async fn redirects_and_oversized_documents_are_refused() {
     assert_eq!(fetcher.key_set(&url("/full")).await.unwrap().len(), 1);
     idp.page("/over", 200, &pad((256 << 10) + 1));
     let over = fetcher.key_set(&url("/over")).await;
-    assert!(matches!(over, Err(FetchError::TooLarge(_))), "{over:?}");
+    assert!(matches!(over, Err(FetchError::TooLarge(_, _))), "{over:?}");
 }
 
 #[test]
@@ -133,12 +133,17 @@ fn key_sets_are_read_strictly() {
                 jwk
             })
             .collect();
-        KeySet::parse(json!({ "keys": keys }).to_string().into()).map(|set| set.len())
+        KeySet::parse(json!({ "keys": keys }).to_string().into(), &limits()).map(|set| set.len())
     };
     assert_eq!(many(50).unwrap(), 50);
     assert!(many(51).is_err());
+    // A key that is of no use counts.
+    let two = json!({"keys": [{"kty": "oct"}, signer.jwk()]}).to_string();
+    let of = |keys_max| KeySet::parse(two.clone().into(), &KeySetLimits { keys_max, ..limits() }).map(|set| set.len());
+    assert_eq!(of(2).unwrap(), 1);
+    assert!(matches!(of(1), Err(KeySetError::TooManyKeys(1))));
     for document in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]}"#, r#"{"keys":[{}]}"#] {
-        assert!(KeySet::parse(document.into()).is_err(), "{document}");
+        assert!(KeySet::parse(document.into(), &limits()).is_err(), "{document}");
     }
     let changes = [
         ("use", json!("enc")),
@@ -156,11 +161,11 @@ fn key_sets_are_read_strictly() {
     for (name, value) in changes {
         let mut jwk = signer.jwk();
         jwk[name] = value;
-        assert!(KeySet::parse(json!({"keys": [jwk]}).to_string().into()).is_err(), "{jwk}");
+        assert!(KeySet::parse(json!({"keys": [jwk]}).to_string().into(), &limits()).is_err(), "{jwk}");
     }
     // One key that is not understood does not spoil the others.
     let set = json!({"keys": [{"kty": "AKP", "alg": "ML-DSA-44"}, signer.jwk()]});
-    assert_eq!(KeySet::parse(set.to_string().into()).unwrap().len(), 1);
+    assert_eq!(KeySet::parse(set.to_string().into(), &limits()).unwrap().len(), 1);
 }
 
 #[tokio::test]

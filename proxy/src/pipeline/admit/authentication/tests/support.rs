@@ -21,6 +21,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::pipeline::admit::authentication::{keys::KeySetLimits, settings::KeySetSettings};
+
 pub(super) const NOW: u64 = 1_800_000_000;
 pub(super) const RESOURCE: &str = "https://mcp.example.com/mcp";
 
@@ -111,6 +113,11 @@ impl Signer {
     pub(super) fn token(&self, claims: &Value) -> String {
         self.sign(&self.header(), claims)
     }
+}
+
+/// The default limits of a key set.
+pub(super) fn limits() -> KeySetLimits {
+    KeySetLimits::from(&KeySetSettings::default())
 }
 
 pub(super) fn key_set(signers: &[&Signer]) -> String {
