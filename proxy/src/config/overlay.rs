@@ -2,7 +2,7 @@
 //! differs.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -148,7 +148,7 @@ fn authorization(flags: &Flags, settings: &mut Settings, origins: &mut Origins, 
         let policies = if bundle { policies.clone() } else { absolute(Path::new(policies)).display().to_string() };
         match &mut settings.authorization {
             Some(settings) => settings.policies = policies,
-            none => *none = Some(AuthorizationSettings { policies, entities: None, labels: BTreeMap::new() }),
+            none => *none = Some(AuthorizationSettings::new(policies)),
         }
         origins.insert("authorization.policies", "--policies");
     }

@@ -28,7 +28,7 @@ use crate::{
         },
         authorize::{
             Finding, Findings, Labels, Pdp, PdpParts,
-            policy_store::{self, StoreError},
+            policy_store::{self, StoreError, StoreLimits},
         },
         dispatch::{
             Server, Upstream,
@@ -182,7 +182,8 @@ fn authenticator(config: &Config) -> Result<Authenticator, SettingsError> {
 fn policies(config: &Config, limits: &Limits) -> Result<crate::pipeline::authorize::Build, BuildError> {
     let (files, labels) = match &config.authorization {
         Some(settings) => {
-            let files = policy_store::read(&settings.policies, settings.entities.as_deref())?;
+            let limits = StoreLimits::from(settings);
+            let files = policy_store::read(&settings.policies, settings.entities.as_deref(), &limits)?;
             (files, Labels::new(&settings.labels))
         }
         // No policies: nothing is permitted.

@@ -109,11 +109,20 @@ async fn policy_file_up_to_1_mib_is_read() {
 
 #[tokio::test]
 async fn token_with_200_groups_passes_and_with_201_does_not() {
+    groups_up_to(200, "").await;
+}
+
+#[tokio::test]
+async fn token_has_a_configured_number_of_groups() {
+    groups_up_to(3, ", groups_max: 3").await;
+}
+
+async fn groups_up_to(most: usize, more: &str) {
     const RESOURCE: &str = "https://mcp.example.com/mcp";
     let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
     let yaml = format!(
         "listen: {{ address: 127.0.0.1:0 }}\n\
-         authentication: {{ issuers: [ {{ issuer: \"{}\", claims: {{ groups: /groups }} }} ] }}\n\
+         authentication: {{ issuers: [ {{ issuer: \"{}\", claims: {{ groups: /groups }} }} ]{more} }}\n\
          authorization: {{ policies: \"bundle:permit-all\" }}\n\
          upstreams: {{ test: {{ url: \"{}\" }} }}\n\
          routes: {{ /mcp: {{ upstream: test, resource: \"{RESOURCE}\" }} }}\n",
@@ -122,10 +131,77 @@ async fn token_with_200_groups_passes_and_with_201_does_not() {
     );
     let door = Setup::config(&yaml).start().await;
     let groups = |count: usize| -> Vec<String> { (0..count).map(|n| format!("g{n}")).collect() };
-    for (count, expected) in [(199, (200, "")), (200, (200, "")), (201, (401, "authn.claims_invalid"))] {
+    for (count, expected) in [(most - 1, (200, "")), (most, (200, "")), (most + 1, (401, "authn.claims_invalid"))] {
         let token = issuer.token_of("alice", json!({ "groups": groups(count) }));
         let answer = Client::modern(&door.url, Some(&token)).request("prompts/get", json!({ "name": "greet" })).await;
         assert_eq!((answer.status, answer.code()), expected, "{count}: {}", answer.body);
     }
     assert_eq!(upstream.calls().len(), 2);
+}
+
+/// A door whose policies are these files, under these bounds.
+fn with_policies(upstream: &Scripted, files: &[(&str, String)], bounds: &str) -> Setup {
+    let yaml = format!(
+        "listen: {{ address: 127.0.0.1:0 }}\n\
+         authentication: {{ disabled: true }}\n\
+         authorization: {{ policies: \"{{{{folder}}}}/policies\", {bounds} }}\n\
+         upstreams: {{ test: {{ url: \"{}\" }} }}\n",
+        upstream.url
+    );
+    files.iter().fold(Setup::config(&yaml), |setup, (name, text)| setup.file(&format!("policies/{name}"), text))
+}
+
+async fn holds(setup: Setup) {
+    let door = setup.start().await;
+    let answer = Client::modern(&door.url, None).request("prompts/get", json!({ "name": "greet" })).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+async fn refuses(setup: Setup, place: &str, reason: &str) {
+    let (code, stderr) = setup.refuse().await;
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains(place) && stderr.contains(reason), "{stderr}");
+}
+
+const PERMIT: &str = "permit(principal, action, resource);\n//";
+
+#[tokio::test]
+async fn policy_and_entities_files_have_a_configured_size() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let bounds = "file_bytes_max: 2KiB";
+    let of = |policy: usize, entities: usize| {
+        let filled = "c".repeat(policy - PERMIT.len());
+        [("a.cedar", format!("{PERMIT}{filled}")), ("entities.json", format!("{:entities$}", "[]"))]
+    };
+    holds(with_policies(&upstream, &of(2_048, 2_048), bounds)).await;
+    refuses(with_policies(&upstream, &of(2_049, 2_048), bounds), "a.cedar", "over 2048 bytes").await;
+    refuses(with_policies(&upstream, &of(2_048, 2_049), bounds), "entities.json", "over 2048 bytes").await;
+    // More than the default may be allowed as well.
+    holds(with_policies(&upstream, &of((1 << 20) + 1, 2), "file_bytes_max: 2MiB")).await;
+}
+
+#[tokio::test]
+async fn policy_folder_has_a_configured_number_of_files() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let files = ["a.cedar", "b.cedar", "c.cedar"].map(|name| (name, PERMIT.to_owned()));
+    holds(with_policies(&upstream, &files[..2], "files_max: 2")).await;
+    refuses(with_policies(&upstream, &files, "files_max: 2"), "policies", "more than 2 policy files").await;
+}
+
+#[tokio::test]
+async fn token_has_a_configured_length() {
+    const RESOURCE: &str = "https://mcp.example.com/mcp";
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    let yaml = format!(
+        "listen: {{ address: 127.0.0.1:0 }}\n\
+         authentication: {{ issuers: [ {{ issuer: \"{}\", audiences: [ \"{RESOURCE}\" ] }} ], token_bytes_max: 1KiB }}\n\
+         upstreams: {{ test: {{ url: \"{}\" }} }}\n",
+        issuer.url(),
+        upstream.url
+    );
+    let door = Setup::config(&yaml).start().await;
+    for (bytes, code) in [(1_024, "authn.token_malformed"), (1_025, "authn.token_too_large")] {
+        let answer = Client::modern(&door.url, Some(&"t".repeat(bytes))).request("ping", json!({})).await;
+        assert_eq!((answer.status, answer.code()), (401, code), "{bytes}: {}", answer.body);
+    }
 }

@@ -6,7 +6,10 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::Check;
 use crate::{
-    config::settings::{AuthorizationSettings, ObserveSettings},
+    config::{
+        settings::{AuthorizationSettings, ObserveSettings},
+        units::ByteSize,
+    },
     pipeline::authorize::bundles,
 };
 
@@ -36,6 +39,9 @@ pub(super) fn authorization(check: &mut Check<'_>, settings: &mut Option<Authori
         );
         return;
     };
+    let (least, most) = (ByteSize(1 << 10), ByteSize(64 << 20));
+    check.within("authorization.file_bytes_max", &settings.file_bytes_max, &least, &most);
+    check.within("authorization.files_max", &settings.files_max, &1, &100_000);
     match settings.policies.strip_prefix("bundle:") {
         Some(name) => {
             if bundles::find(name).is_none() {

@@ -6,7 +6,7 @@ use super::{
     decision::{Build, Pdp, PdpParts},
     entities::Labels,
     finding::Finding,
-    policy_store::{self, StoreError},
+    policy_store::{self, StoreError, StoreLimits},
     schema::PrincipalAttributes,
 };
 use crate::catalogue::Catalogue;
@@ -28,7 +28,7 @@ pub struct CheckParts {
 /// [`StoreError`]: the files cannot be read.
 pub fn check(policies: &str, entities: Option<&Path>, parts: CheckParts) -> Result<Vec<Finding>, StoreError> {
     let parts = PdpParts {
-        files: policy_store::read(policies, entities)?,
+        files: policy_store::read(policies, entities, &StoreLimits::default())?,
         attributes: parts.attributes,
         labels: parts.labels,
         upstreams: parts.upstreams,

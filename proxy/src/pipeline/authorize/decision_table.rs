@@ -17,7 +17,7 @@ use world::Table;
 use super::{
     bundles,
     finding::Findings,
-    policy_store::{self, PolicyFiles, StoreError},
+    policy_store::{self, PolicyFiles, StoreError, StoreLimits},
 };
 
 /// Why a table could not be run.
@@ -81,11 +81,12 @@ pub enum CaseProblem {
 /// # Errors
 /// See [`TableError`]. A case that does not hold is no error but part of the report.
 pub fn run_all(policies: &str, entities: Option<&Path>, tables: &[PathBuf]) -> Result<Vec<TableReport>, TableError> {
-    let files = policy_store::read(policies, entities)?;
+    let limits = StoreLimits::default();
+    let files = policy_store::read(policies, entities, &limits)?;
     let mut texts = Vec::new();
     if !tables.is_empty() {
         for path in tables {
-            texts.push(policy_store::read_file(path)?);
+            texts.push(policy_store::read_file(path, &limits)?);
         }
     } else if let Some(name) = policies.strip_prefix("bundle:") {
         if let Some(bundle) = bundles::find(name) {
@@ -93,8 +94,8 @@ pub fn run_all(policies: &str, entities: Option<&Path>, tables: &[PathBuf]) -> R
             texts.push(policy_store::SourceFile { name: format!("{policies}/{file}").into(), text: text.to_owned() });
         }
     } else {
-        for path in policy_store::paths_with(Path::new(policies), "yaml")? {
-            texts.push(policy_store::read_file(&path)?);
+        for path in policy_store::paths_with(Path::new(policies), "yaml", &limits)? {
+            texts.push(policy_store::read_file(&path, &limits)?);
         }
     }
     if texts.is_empty() {

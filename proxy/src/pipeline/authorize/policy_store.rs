@@ -17,16 +17,38 @@ use miette::Diagnostic;
 use super::{
     bundles,
     finding::{Finding, FindingKind, Severity},
+    settings::AuthorizationSettings,
 };
 
-/// Largest policy or entities file.
-pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// Most policy files in a directory.
-pub const FILES_MAX: usize = 1_000;
 /// Longest `@id`.
 pub const ID_BYTES_MAX: usize = 128;
 /// Longest `@advice`, which is sent to callers.
 pub const ADVICE_BYTES_MAX: usize = 1_024;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Largest policy or entities file, in bytes.
+    pub file_bytes_max: u64,
+    /// Most policy files in a directory.
+    pub files_max: usize,
+}
+
+impl From<&AuthorizationSettings> for StoreLimits {
+    fn from(settings: &AuthorizationSettings) -> Self {
+        Self {
+            file_bytes_max: settings.file_bytes_max.0,
+            files_max: usize::try_from(settings.files_max).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl Default for StoreLimits {
+    /// For where there is no configuration.
+    fn default() -> Self {
+        Self::from(&AuthorizationSettings::new(String::new()))
+    }
+}
 
 /// A file as read.
 #[derive(Clone, Debug)]
@@ -73,17 +95,21 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file is over [`FILE_BYTES_MAX`].
-    #[error("{}: over {FILE_BYTES_MAX} bytes", path.display())]
+    /// A file is over [`StoreLimits::file_bytes_max`].
+    #[error("{}: over {bytes_max} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// The limit.
+        bytes_max: u64,
     },
-    /// More than [`FILES_MAX`] files.
-    #[error("{}: more than {FILES_MAX} policy files", path.display())]
+    /// More than [`StoreLimits::files_max`] files.
+    #[error("{}: more than {files_max} policy files", path.display())]
     TooMany {
         /// The directory.
         path: PathBuf,
+        /// The limit.
+        files_max: usize,
     },
 }
 
@@ -92,13 +118,13 @@ pub enum StoreError {
 ///
 /// # Errors
 /// See [`StoreError`].
-pub fn read(policies: &str, entities: Option<&Path>) -> Result<PolicyFiles, StoreError> {
+pub fn read(policies: &str, entities: Option<&Path>, limits: &StoreLimits) -> Result<PolicyFiles, StoreError> {
     let mut files = match policies.strip_prefix("bundle:") {
         Some(name) => bundle_files(name)?,
-        None => directory_files(Path::new(policies))?,
+        None => directory_files(Path::new(policies), limits)?,
     };
     if let Some(path) = entities {
-        files.entities = Some(read_file(path)?);
+        files.entities = Some(read_file(path, limits)?);
     }
     Ok(files)
 }
@@ -117,7 +143,7 @@ fn bundle_files(name: &str) -> Result<PolicyFiles, StoreError> {
 }
 
 /// The files of a directory with this extension, in name order.
-pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>, StoreError> {
+pub(super) fn paths_with(directory: &Path, wanted: &str, limits: &StoreLimits) -> Result<Vec<PathBuf>, StoreError> {
     let refused = |source| StoreError::Directory { path: directory.to_owned(), source };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(refused)? {
@@ -126,19 +152,19 @@ pub(super) fn paths_with(directory: &Path, wanted: &str) -> Result<Vec<PathBuf>,
             paths.push(path);
         }
     }
-    if paths.len() > FILES_MAX {
-        return Err(StoreError::TooMany { path: directory.to_owned() });
+    if paths.len() > limits.files_max {
+        return Err(StoreError::TooMany { path: directory.to_owned(), files_max: limits.files_max });
     }
     paths.sort();
     Ok(paths)
 }
 
-fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
-    let paths = paths_with(directory, "cedar")?;
-    let policies = paths.iter().map(|path| read_file(path)).collect::<Result<_, _>>()?;
+fn directory_files(directory: &Path, limits: &StoreLimits) -> Result<PolicyFiles, StoreError> {
+    let paths = paths_with(directory, "cedar", limits)?;
+    let policies = paths.iter().map(|path| read_file(path, limits)).collect::<Result<_, _>>()?;
     let beside = directory.join("entities.json");
     let entities = match beside.try_exists() {
-        Ok(true) => Some(read_file(&beside)?),
+        Ok(true) => Some(read_file(&beside, limits)?),
         Ok(false) => None,
         Err(source) => {
             return Err(StoreError::File { path: beside, source });
@@ -147,14 +173,15 @@ fn directory_files(directory: &Path) -> Result<PolicyFiles, StoreError> {
     Ok(PolicyFiles { policies, entities })
 }
 
-pub(super) fn read_file(path: &Path) -> Result<SourceFile, StoreError> {
+pub(super) fn read_file(path: &Path, limits: &StoreLimits) -> Result<SourceFile, StoreError> {
     use std::io::Read;
     let refused = |source| StoreError::File { path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(refused)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(refused)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(StoreError::TooLarge { path: path.to_owned() });
+    let bytes_max = limits.file_bytes_max;
+    file.take(bytes_max.saturating_add(1)).read_to_string(&mut text).map_err(refused)?;
+    if text.len() as u64 > bytes_max {
+        return Err(StoreError::TooLarge { path: path.to_owned(), bytes_max });
     }
     Ok(SourceFile { name: path.display().to_string().into(), text })
 }

@@ -16,7 +16,7 @@ fn every_bundle_decides_as_its_table_says() {
 #[test]
 fn every_policy_of_a_bundle_determines_a_case_of_its_table() {
     for name in bundles::names() {
-        let files = policy_store::read(&format!("bundle:{name}"), None).unwrap();
+        let files = policy_store::read(&format!("bundle:{name}"), None, &policy_store::StoreLimits::default()).unwrap();
         let (entries, findings) = policy_store::parse(&files.policies);
         assert_eq!(findings, []);
         let reports = run_all(&format!("bundle:{name}"), None, &[]).unwrap();
@@ -36,8 +36,10 @@ fn bundles_are_the_directories_under_policies() {
     names.sort();
     assert_eq!(names, bundles::names());
     for name in names {
-        let from_directory = policy_store::read(&format!("{root}/{name}"), None).unwrap();
-        let compiled_in = policy_store::read(&format!("bundle:{name}"), None).unwrap();
+        let from_directory =
+            policy_store::read(&format!("{root}/{name}"), None, &policy_store::StoreLimits::default()).unwrap();
+        let compiled_in =
+            policy_store::read(&format!("bundle:{name}"), None, &policy_store::StoreLimits::default()).unwrap();
         let texts = |files: &policy_store::PolicyFiles| -> Vec<String> {
             files.policies.iter().chain(&files.entities).map(|file| file.text.clone()).collect()
         };
@@ -46,7 +48,7 @@ fn bundles_are_the_directories_under_policies() {
 }
 
 fn permit_all() -> policy_store::PolicyFiles {
-    policy_store::read("bundle:permit-all", None).unwrap()
+    policy_store::read("bundle:permit-all", None, &policy_store::StoreLimits::default()).unwrap()
 }
 
 #[test]
