@@ -2,6 +2,7 @@
 //! the right code. `tests/cases/limits.toml` holds the sizes of one request or answer, with their defaults; the modules
 //! here the others, times with shorter values than their defaults.
 
+mod connections;
 mod http2;
 mod keys;
 mod lines;

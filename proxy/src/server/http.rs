@@ -4,6 +4,8 @@
 //! the caller is known, bodies bounded while they are read, early answers without a reset of the connection, event
 //! streams written as they come, and the client's going away noticed while nothing is written.
 
+mod bounds;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -14,15 +16,13 @@ use pingora::{
     http::ResponseHeader,
     protocols::{
         Stream,
-        http::{
-            ServerSession,
-            v2::server::{H2Options, default_h2_options},
-        },
+        http::{ServerSession, v2::server::H2Options},
     },
     server::ShutdownWatch,
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
+pub use self::bounds::Bounds;
 use super::drain::Active;
 use crate::{
     model::{Fault, rejection::Accept},
@@ -37,52 +37,35 @@ use crate::{
     wire::{Wire, cork, uncork},
 };
 
-/// How long a connection may rest between requests.
-const KEEPALIVE: Duration = Duration::from_secs(60);
 /// An unread body up to this size is read after an early answer, so that the connection can stay.
 const DRAIN_BYTES_MAX: u64 = 64 << 10;
 /// How long the rest of an unread body is taken and thrown away, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(1);
-/// The longest a body may take from its first byte to its last, however it trickles.
-const BODY_TIME_MAX: Duration = Duration::from_secs(300);
-/// The longest a client may take to accept one write.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
 const H2_PREFACE_START: &[u8; 4] = b"PRI ";
-
-/// Times of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Times {
-    /// Until a head is complete.
-    pub head: Duration,
-    /// Between two pieces of a body.
-    pub body_idle: Duration,
-}
 
 /// Serves connections.
 pub struct HttpApp {
     door: Arc<Door>,
-    times: Times,
-    head_bytes_max: u32,
+    bounds: Bounds,
     active: Active,
     options: HttpServerOptions,
 }
 
 impl HttpApp {
-    /// For one set of listeners.
-    pub fn new(door: Arc<Door>, times: Times, head_bytes_max: usize, active: Active) -> Self {
+    /// For one listener.
+    pub fn new(door: Arc<Door>, bounds: Bounds, active: Active) -> Self {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
-        options.h2_idle_timeout = Some(KEEPALIVE);
-        let head_bytes_max = u32::try_from(head_bytes_max).unwrap_or(u32::MAX);
-        Self { door, times, head_bytes_max, active, options }
+        options.h2_idle_timeout = Some(bounds.keepalive);
+        Self { door, bounds, active, options }
     }
 
     /// Drives one connection to its end. HTTP/2 is spoken only where it is offered.
     pub async fn connection(self: &Arc<Self>, stream: Stream, http2: bool, shutdown: &mut ShutdownWatch) {
         let _counted = Counted::new(&self.door);
         let mut wire = Box::new(Wire::new(stream));
-        if !Self::awaits_request(&mut wire, shutdown).await {
+        if !self.awaits_request(&mut wire, shutdown).await {
             return;
         }
         if http2 && self.is_http2(&mut wire).await {
@@ -90,11 +73,11 @@ impl HttpApp {
             return;
         }
         let mut session = http1(wire);
-        session.set_keepalive(Some(KEEPALIVE.as_secs()));
+        session.set_keepalive(Some(self.bounds.keepalive.as_secs()));
         let mut reused = self.process_new_http(session, shutdown).await;
         while let Some((stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
             let Some(mut wire) = Wire::again(stream) else { return };
-            if !Self::awaits_request(&mut wire, shutdown).await {
+            if !self.awaits_request(&mut wire, shutdown).await {
                 return;
             }
             let mut session = http1(wire);
@@ -106,11 +89,11 @@ impl HttpApp {
     }
 
     /// Waits for the start of a request. A connection that rests ends when the process drains.
-    async fn awaits_request(wire: &mut Wire, shutdown: &mut ShutdownWatch) -> bool {
+    async fn awaits_request(&self, wire: &mut Wire, shutdown: &mut ShutdownWatch) -> bool {
         tokio::select! {
             // What has arrived is served, also when the process drains.
             biased;
-            byte = timeout(KEEPALIVE, wire.look_ahead(1)) => matches!(byte, Ok(Ok([_]))),
+            byte = timeout(self.bounds.keepalive, wire.look_ahead(1)) => matches!(byte, Ok(Ok([_]))),
             () = draining(shutdown) => false,
         }
     }
@@ -128,7 +111,7 @@ impl HttpApp {
             }
             Ok::<_, std::io::Error>(true)
         };
-        matches!(timeout(self.times.head, preface).await, Ok(Ok(true)))
+        matches!(timeout(self.bounds.head, preface).await, Ok(Ok(true)))
     }
 
     /// Reads a request head. `None` ends the connection.
@@ -136,7 +119,7 @@ impl HttpApp {
         let read = {
             // Pinned: passed by value, the whole of a large future would be copied.
             let reading = std::pin::pin!(session.read_request());
-            timeout(self.times.head, reading).await
+            timeout(self.bounds.head, reading).await
         };
         let refused = match read {
             Ok(Ok(true)) => return Some(()),
@@ -151,31 +134,27 @@ impl HttpApp {
         let answer = pipeline::unreadable(&self.door, client(session), refused);
         session.set_keepalive(None);
         // The client may be gone already; there is nobody else to tell.
-        if write(session, answer).await.is_ok() {
+        if write(session, answer, self.bounds.write).await.is_ok() {
             session.shutdown().await;
         }
         None
     }
 
     async fn exchange(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<()> {
-        session.set_read_timeout(Some(self.times.body_idle));
-        session.set_write_timeout(Some(WRITE_TIMEOUT));
+        session.set_read_timeout(Some(self.bounds.body_idle));
+        session.set_write_timeout(Some(self.bounds.write));
         if *shutdown.borrow() {
             session.set_keepalive(None);
         }
         let request = Request::read(session);
-        let mut downstream = HttpDownstream {
-            session,
-            expects_continue: request.expects_continue(),
-            body_idle: self.times.body_idle,
-            left: false,
-        };
+        let mut downstream =
+            HttpDownstream { session, expects_continue: request.expects_continue(), bounds: &self.bounds, left: false };
         let answer = pipeline::from_client(&self.door, &request.raw(), &mut downstream).await;
         if downstream.left {
             return None;
         }
         let keep = prepare(session, &request, answer.close);
-        write(session, answer).await.ok()?;
+        write(session, answer, self.bounds.write).await.ok()?;
         if !keep {
             linger(session).await;
             return None;
@@ -195,20 +174,12 @@ impl HttpServerApp for HttpApp {
         let _active = self.active.begin();
         self.exchange(&mut session, shutdown).await?;
         let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = timeout(WRITE_TIMEOUT, session.finish()).await.ok()?.ok().flatten()?;
+        let reusable = timeout(self.bounds.write, session.finish()).await.ok()?.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        let mut options = default_h2_options();
-        options
-            .max_header_list_size(self.head_bytes_max)
-            .max_concurrent_streams(100)
-            .initial_window_size(64 << 10)
-            .initial_connection_window_size(1 << 20)
-            .max_pending_accept_reset_streams(20)
-            .max_local_error_reset_streams(Some(1024));
-        Some(options)
+        Some(self.bounds.h2_options())
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
@@ -301,7 +272,7 @@ impl Request {
 struct HttpDownstream<'a> {
     session: &'a mut ServerSession,
     expects_continue: bool,
-    body_idle: Duration,
+    bounds: &'a Bounds,
     left: bool,
 }
 
@@ -313,12 +284,12 @@ impl Downstream for HttpDownstream<'_> {
         }
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();
-        let end = Instant::now() + BODY_TIME_MAX.max(self.body_idle);
+        let end = Instant::now() + self.bounds.body;
         loop {
             // The codec's own time-out knows HTTP/1.1 only.
             let read = {
                 let reading = std::pin::pin!(self.session.read_request_body());
-                timeout_at(end.min(Instant::now() + self.body_idle), reading).await
+                timeout_at(end.min(Instant::now() + self.bounds.body_idle), reading).await
             };
             let piece = match read {
                 Ok(Ok(Some(piece))) => piece,
@@ -390,17 +361,17 @@ async fn linger(session: &mut ServerSession) {
 }
 
 /// Bounds one write: the codec bounds those of bodies only, and one that nobody reads would hold its connection.
-async fn in_time<T>(write: impl Future<Output = pingora::Result<T>>) -> pingora::Result<()> {
+async fn in_time<T>(within: Duration, write: impl Future<Output = pingora::Result<T>>) -> pingora::Result<()> {
     // Pinned: passed by value, the whole of a large future would be copied.
     let write = std::pin::pin!(write);
-    match timeout(WRITE_TIMEOUT, write).await {
+    match timeout(within, write).await {
         Ok(written) => written.map(|_| ()),
         Err(_) => pingora::Error::e_explain(pingora::ErrorType::WriteTimedout, "the client does not read"),
     }
 }
 
 /// Writes an answer.
-async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<()> {
+async fn write(session: &mut ServerSession, answer: Answer, within: Duration) -> pingora::Result<()> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut head = ResponseHeader::build_no_case(status, Some(answer.headers.len() + 3))?;
     for (name, value) in answer.headers {
@@ -411,31 +382,31 @@ async fn write(session: &mut ServerSession, answer: Answer) -> pingora::Result<(
             if status != StatusCode::NO_CONTENT {
                 head.insert_header(header::CONTENT_LENGTH, "0")?;
             }
-            in_time(session.write_response_header(Box::new(head))).await?;
-            in_time(session.finish_body()).await
+            in_time(within, session.write_response_header(Box::new(head))).await?;
+            in_time(within, session.finish_body()).await
         }
         AnswerBody::Whole(body) => {
             head.insert_header(header::CONTENT_LENGTH, body.len())?;
             let wire = |session: &ServerSession, set: fn(&Stream)| session.as_http1().map(|http1| set(http1.stream()));
             // Head and body leave together.
             wire(session, cork);
-            let head = in_time(session.write_response_header(Box::new(head))).await;
+            let head = in_time(within, session.write_response_header(Box::new(head))).await;
             wire(session, uncork);
             head?;
-            in_time(session.write_response_body(body, true)).await
+            in_time(within, session.write_response_body(body, true)).await
         }
         AnswerBody::Stream(live) => {
             if !session.is_http2() && session.req_header().version == Version::HTTP_11 {
                 head.insert_header(header::TRANSFER_ENCODING, "chunked")?;
             }
-            in_time(session.write_response_header(Box::new(head))).await?;
-            stream(session, *live).await
+            in_time(within, session.write_response_header(Box::new(head))).await?;
+            stream(session, *live, within).await
         }
     }
 }
 
 /// Writes events as they come. Between them the client is watched: its going away ends or detaches the stream.
-async fn stream(session: &mut ServerSession, mut live: LiveStream) -> pingora::Result<()> {
+async fn stream(session: &mut ServerSession, mut live: LiveStream, within: Duration) -> pingora::Result<()> {
     loop {
         let out = tokio::select! {
             out = live.next() => Some(out),
@@ -444,13 +415,13 @@ async fn stream(session: &mut ServerSession, mut live: LiveStream) -> pingora::R
         let bytes = match out {
             Some(Out::Event(bytes)) => bytes,
             Some(Out::Quiet) => COMMENT,
-            Some(Out::End) => return in_time(session.write_response_body(Bytes::new(), true)).await,
+            Some(Out::End) => return in_time(within, session.write_response_body(Bytes::new(), true)).await,
             None => {
                 live.abandon().await;
                 return pingora::Error::e_explain(pingora::ErrorType::ConnectionClosed, "the client left its stream");
             }
         };
-        if let Err(error) = in_time(session.write_response_body(bytes, false)).await {
+        if let Err(error) = in_time(within, session.write_response_body(bytes, false)).await {
             live.abandon().await;
             return Err(error);
         }

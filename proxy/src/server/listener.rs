@@ -120,6 +120,11 @@ impl Listener {
         Ok(Self { socket, tls, settings: settings.clone() })
     }
 
+    /// What it was made from.
+    pub fn settings(&self) -> &ListenSettings {
+        &self.settings
+    }
+
     /// The bound TCP address.
     pub fn address(&self) -> Option<SocketAddr> {
         match &self.socket {

@@ -23,7 +23,7 @@ use tokio::{
 use self::{
     build::{Built, Kept, Made, Servers, build},
     drain::Active,
-    http::{HttpApp, Times},
+    http::{Bounds, HttpApp},
     listener::{CertificateHandle, ListenError, Listener},
 };
 use crate::{
@@ -188,13 +188,12 @@ impl Running {
         door.measure();
         let (stop, stopping) = watch::channel(false);
         let active = Active::default();
-        let times = Times { head: config.accept.head_timeout.0, body_idle: config.accept.body_idle_timeout.0 };
-        let head_bytes_max = config.accept.head_bytes_max.bytes();
-        let app = Arc::new(HttpApp::new(Arc::clone(&door), times, head_bytes_max, active.clone()));
         let certificates = listeners.iter().filter_map(Listener::certificates).collect();
         let mut listening = JoinSet::new();
         for listener in listeners {
-            listening.spawn(listener.run(Arc::clone(&app), stopping.clone()));
+            let bounds = Bounds::new(&config.accept, listener.settings());
+            let app = Arc::new(HttpApp::new(Arc::clone(&door), bounds, active.clone()));
+            listening.spawn(listener.run(app, stopping.clone()));
         }
         let keepers = keepers(&door, &built.kept.servers, &limits);
         readiness.set_started();

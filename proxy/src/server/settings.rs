@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::config::units::Span;
+use crate::config::units::{ByteSize, Span};
 
 /// Where to listen: `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/doorward.sock`. Port 0 lets the system choose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,9 +90,50 @@ pub struct ListenSettings {
     /// Whether HTTP/2 is offered: by ALPN with TLS, by its connection preface without.
     #[serde(default = "yes")]
     pub http2: bool,
+    /// Bounds of each HTTP/2 connection.
+    #[serde(default)]
+    pub http2_limits: Http2Limits,
     /// Most connections at a time.
     #[serde(default = "connections_max")]
     pub connections_max: u32,
+    /// Time that a connection may rest without a request; it is closed then. 1s to 1h.
+    #[serde(default = "keepalive_timeout")]
+    pub keepalive_timeout: Span,
+    /// Time that a client may take to read an answer, or one event of a stream. Then its connection is closed, in HTTP/2
+    /// its stream only. 1s to 1h.
+    #[serde(default = "write_timeout")]
+    pub write_timeout: Span,
+}
+
+/// What one HTTP/2 connection may hold. What the client must know of it is announced (RFC 9113 §6.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http2Limits {
+    /// Most streams at a time: requests under way. One more is refused by a reset. 1 to 10000.
+    pub streams_max: u32,
+    /// Bytes of one request's body that may come before we have read them. More ends the stream. 1KiB to 16MiB.
+    pub stream_window: ByteSize,
+    /// The same over all requests of the connection. More ends the connection. 128KiB to 1GiB.
+    pub connection_window: ByteSize,
+    /// Most streams that the client opened and reset before we looked at them. One more ends the connection
+    /// (CVE-2023-44487). 1 to 10000.
+    pub pending_resets_max: u32,
+    /// Most streams, over the life of the connection, that we had to reset for the client's errors, those over
+    /// `streams_max` among them. One more ends the connection (CVE-2025-8671). 1 to 100000.
+    pub error_resets_max: u32,
+}
+
+impl Default for Http2Limits {
+    /// The windows are those that Envoy advises at the edge; the resets are the codec's own.
+    fn default() -> Self {
+        Self {
+            streams_max: 100,
+            stream_window: ByteSize(64 << 10),
+            connection_window: ByteSize(1 << 20),
+            pending_resets_max: 20,
+            error_resets_max: 1_024,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -103,10 +144,26 @@ fn connections_max() -> u32 {
     20_000
 }
 
+fn keepalive_timeout() -> Span {
+    Span::seconds(60)
+}
+
+fn write_timeout() -> Span {
+    Span::seconds(30)
+}
+
 impl ListenSettings {
     /// A plain listener with the defaults.
     pub fn at(address: ListenAddress) -> Self {
-        Self { address, tls: None, http2: yes(), connections_max: connections_max() }
+        Self {
+            address,
+            tls: None,
+            http2: yes(),
+            http2_limits: Http2Limits::default(),
+            connections_max: connections_max(),
+            keepalive_timeout: keepalive_timeout(),
+            write_timeout: write_timeout(),
+        }
     }
 }
 

@@ -176,6 +176,21 @@ async fn stream_may_be_long_but_not_silent() {
 }
 
 #[tokio::test]
+async fn body_has_its_time_in_all_and_not_more() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = with_accept(&upstream, "body_idle_timeout: 1s, body_timeout: 3s").await;
+    let (head, body) = parts(&door);
+    let with_head = |rest: Vec<Piece>| [vec![head.clone().into_bytes().into()], rest].concat();
+    // Longer in all than the longest pause.
+    let seen = send(&door, &with_head(pieces(&body, 8, 200))).await;
+    assert_eq!(seen.first().status, 200, "{}", seen.first().text());
+    assert!(seen.elapsed >= Duration::from_millis(1_400), "{:?}", seen.elapsed);
+    let before = upstream.calls().len();
+    timed_out(&send(&door, &with_head(pieces(&body, 60, 200))).await, Duration::from_secs(3));
+    assert_eq!(upstream.calls().len(), before, "the upstream saw nothing");
+}
+
+#[tokio::test]
 async fn silent_stream_gets_a_comment_every_15_s() {
     let upstream = Scripted::start(Era::Modern).await;
     let door = Setup::open(&format!("url: \"{}\"", upstream.url), "").start().await;

@@ -47,8 +47,13 @@ impl Setup {
     /// `serve` without tokens and with the policy that permits all. `upstream` is YAML of the upstream `test`, `more` of
     /// further sections.
     pub(crate) fn open(upstream: &str, more: &str) -> Self {
+        Self::open_at("", upstream, more)
+    }
+
+    /// The same with more YAML of the listener, which begins with a comma.
+    pub(crate) fn open_at(listen: &str, upstream: &str, more: &str) -> Self {
         Self::config(&format!(
-            "listen: {{ address: 127.0.0.1:0 }}\n\
+            "listen: {{ address: 127.0.0.1:0{listen} }}\n\
              authentication: {{ disabled: true }}\n\
              authorization: {{ policies: \"bundle:permit-all\" }}\n\
              upstreams: {{ test: {{ {upstream} }} }}\n\

@@ -48,7 +48,8 @@ fn length(value: usize) -> Vec<u8> {
     bytes
 }
 
-fn field(name: &str, value: &[u8]) -> Vec<u8> {
+/// A header field, literal and not indexed.
+pub(crate) fn field(name: &str, value: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0];
     for text in [name.as_bytes(), value] {
         bytes.extend(length(text.len()));

@@ -7,7 +7,10 @@ use rustls::{
 };
 
 use super::Check;
-use crate::server::settings::{AdminSettings, ListenAddress, ListenSettings};
+use crate::{
+    config::units::{ByteSize, Span},
+    server::settings::{AdminSettings, ListenAddress, ListenSettings},
+};
 
 const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
@@ -33,9 +36,26 @@ pub(super) fn listeners(check: &mut Check<'_>, mut listen: Vec<ListenSettings>) 
                 "leave the key out for the default",
             );
         }
+        bounds(check, &key, one);
         tls(check, &key, one);
     }
     listen
+}
+
+fn bounds(check: &mut Check<'_>, key: &str, listen: &ListenSettings) {
+    let (second, hour) = (Span::seconds(1), Span::seconds(3_600));
+    check.within(&format!("{key}.keepalive_timeout"), &listen.keepalive_timeout, &second, &hour);
+    check.within(&format!("{key}.write_timeout"), &listen.write_timeout, &second, &hour);
+    let limits = &listen.http2_limits;
+    let key = format!("{key}.http2_limits");
+    check.within(&format!("{key}.streams_max"), &limits.streams_max, &1, &10_000);
+    let (least, most) = (ByteSize(1 << 10), ByteSize(16 << 20));
+    check.within(&format!("{key}.stream_window"), &limits.stream_window, &least, &most);
+    // A connection's window begins at 64 KiB - 1 and can only grow (RFC 9113 §6.9.2); the codec announces no small growth.
+    let (least, most) = (ByteSize(128 << 10), ByteSize(1 << 30));
+    check.within(&format!("{key}.connection_window"), &limits.connection_window, &least, &most);
+    check.within(&format!("{key}.pending_resets_max"), &limits.pending_resets_max, &1, &10_000);
+    check.within(&format!("{key}.error_resets_max"), &limits.error_resets_max, &1, &100_000);
 }
 
 fn any_port(address: &ListenAddress) -> bool {

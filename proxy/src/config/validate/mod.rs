@@ -169,6 +169,8 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
             check.problem(key, "is 0, so that nothing could pass", "leave the key out for the default");
         }
     }
+    check.contains("accept.body_timeout", accept.body_timeout, "body_idle_timeout", accept.body_idle_timeout);
+    check.within("accept.body_timeout", &accept.body_timeout, &Span::seconds(1), &Span::seconds(86_400));
     for (index, host) in accept.hosts.iter().enumerate() {
         if host.parse::<http::uri::Authority>().is_err() || host.contains('@') {
             let key = format!("accept.hosts[{index}]");

@@ -78,6 +78,8 @@ pub struct AcceptSettings {
     pub head_timeout: Span,
     /// Longest pause between two parts of a body.
     pub body_idle_timeout: Span,
+    /// Time until the body is complete, however it trickles. At least `body_idle_timeout`, at most 24h.
+    pub body_timeout: Span,
 }
 
 impl Default for AcceptSettings {
@@ -98,6 +100,7 @@ impl Default for AcceptSettings {
             batch_members_max: 50,
             head_timeout: Span::seconds(10),
             body_idle_timeout: Span::seconds(30),
+            body_timeout: Span::seconds(300),
         }
     }
 }
