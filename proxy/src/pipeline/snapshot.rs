@@ -43,6 +43,8 @@ pub struct Base {
     pub rate_limiter: Arc<RateLimiter>,
     /// What is masked.
     pub masking: Masking,
+    /// Requests of one stdio client under way at a time.
+    pub stdio_requests_max: usize,
 }
 
 /// The state a call pins.

@@ -151,6 +151,7 @@ pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Kept) -> Re
         authenticator: Arc::clone(&authenticator),
         rate_limiter: Arc::clone(&rate_limiter),
         masking: Masking::new(masking),
+        stdio_requests_max: usize::try_from(config.accept.stdio_requests_max).unwrap_or(usize::MAX),
     };
     let built = policies(config, &base.upstream_limits)?;
     let snapshot = Snapshot::new(Arc::new(base), built.pdp);

@@ -40,8 +40,6 @@ use crate::{
 
 /// Lines that may wait for the client to read them.
 const TO_CLIENT_MAX: usize = 256;
-/// Requests under way at one time.
-const UNDER_WAY_MAX: usize = 256;
 
 /// One stdio connection.
 pub struct StdioConnection {
@@ -150,7 +148,7 @@ impl StdioConnection {
             let stop = Stop::Refused(Accept::IdInUse.into(), Some(id));
             return self.answer(pipeline::refuse_line(&context, &stop)).await;
         }
-        if self.under_way().len() >= UNDER_WAY_MAX {
+        if self.under_way().len() >= context.snapshot.base.stdio_requests_max {
             let stop = Stop::Broken(Fault::Overloaded, Some(id));
             return self.answer(pipeline::refuse_line(&context, &stop)).await;
         }

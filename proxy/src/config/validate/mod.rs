@@ -171,6 +171,7 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
     }
     check.contains("accept.body_timeout", accept.body_timeout, "body_idle_timeout", accept.body_idle_timeout);
     check.within("accept.body_timeout", &accept.body_timeout, &Span::seconds(1), &Span::seconds(86_400));
+    check.within("accept.stdio_requests_max", &accept.stdio_requests_max, &1, &65_536);
     for (index, host) in accept.hosts.iter().enumerate() {
         if host.parse::<http::uri::Authority>().is_err() || host.contains('@') {
             let key = format!("accept.hosts[{index}]");

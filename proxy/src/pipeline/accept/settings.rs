@@ -80,6 +80,8 @@ pub struct AcceptSettings {
     pub body_idle_timeout: Span,
     /// Time until the body is complete, however it trickles. At least `body_idle_timeout`, at most 24h.
     pub body_timeout: Span,
+    /// Most requests of a client on standard input that are under way at a time. 1 to 65536.
+    pub stdio_requests_max: u32,
 }
 
 impl Default for AcceptSettings {
@@ -101,6 +103,7 @@ impl Default for AcceptSettings {
             head_timeout: Span::seconds(10),
             body_idle_timeout: Span::seconds(30),
             body_timeout: Span::seconds(300),
+            stdio_requests_max: 256,
         }
     }
 }
