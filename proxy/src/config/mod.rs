@@ -29,7 +29,7 @@ pub use problem::{ConfigError, Problem, Problems};
 use crate::model::Principal;
 use settings::{
     AcceptSettings, AdminSettings, AuthenticationSettings, AuthorizationSettings, DrainSettings, ListenSettings,
-    MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings, UpstreamSettings,
+    MaskingSettings, ObserveSettings, RateLimitSettings, SessionSettings, Settings, StreamSettings, UpstreamSettings,
 };
 
 /// Where configuration comes from. Loading it again reads the file again and lays the same flags over it.
@@ -68,6 +68,8 @@ pub struct Config {
     pub routes: BTreeMap<String, Route>,
     /// See [`MaskingSettings`].
     pub masking: MaskingSettings,
+    /// See [`StreamSettings`].
+    pub streams: StreamSettings,
     /// See [`ObserveSettings`].
     pub observe: ObserveSettings,
     /// See [`AdminSettings`]. `None`: no such listener.

@@ -17,6 +17,7 @@ pub use crate::{
         authorize::settings::AuthorizationSettings,
         dispatch::settings::{RouteSettings, UpstreamSettings},
         filter::settings::MaskingSettings,
+        live::StreamSettings,
         observe::settings::{AuditSettings, ObserveSettings},
     },
     server::settings::{AdminSettings, DrainSettings, ListenSettings},
@@ -44,6 +45,8 @@ pub struct Settings {
     pub routes: BTreeMap<String, RouteSettings>,
     /// What is hidden in results.
     pub masking: MaskingSettings,
+    /// Streams of events on their way to clients.
+    pub streams: StreamSettings,
     /// What is recorded and where it goes.
     pub observe: ObserveSettings,
     /// The listener for operators. Empty: no such listener.

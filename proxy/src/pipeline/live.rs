@@ -1,12 +1,14 @@
 //! A stream on its way to a client: screened events, decided again while it is open, its outcome recorded at the end.
 //!
-//! Every 15 s of an open stream the caller is looked at again: a token that has expired and a policy that no longer
-//! permits the request end the stream within 30 s.
+//! Once every `streams.recheck_interval` of an open stream the caller is looked at again: a token that has expired and a
+//! policy that no longer permits the request end the stream then; else its client gets a comment.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use doorward_message::{Id, Message};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{
@@ -16,13 +18,28 @@ use super::{
     context::{Context, unix_s},
     filter::{Ending, SafeStream, frame},
 };
-use crate::model::{
-    Fault, Rejection,
-    rejection::{Authentication, Authorization},
+use crate::{
+    config::units::Span,
+    model::{
+        Fault, Rejection,
+        rejection::{Authentication, Authorization},
+    },
 };
 
-/// How often an open stream is looked at, and a silent one gets a comment.
-pub const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// The section `streams`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamSettings {
+    /// How often an open stream is decided again: one whose token has expired or whose request policy no longer permits
+    /// ends then, any other gets a comment, so that nobody on the way takes it for dead. 1s to 30s.
+    pub recheck_interval: Span,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self { recheck_interval: Span::seconds(15) }
+    }
+}
 
 /// What comes out of a stream.
 pub enum Out {
@@ -74,7 +91,7 @@ impl LiveStream {
             asked: Some(message),
             stream: Some(stream),
             arrival,
-            look: look(),
+            look: look(context.snapshot.base.recheck_interval),
             bytes: 0,
             framed: true,
         }
@@ -91,7 +108,7 @@ impl LiveStream {
             asked: None,
             stream: Some(stream),
             arrival,
-            look: look(),
+            look: look(context.snapshot.base.recheck_interval),
             bytes: 0,
             framed: true,
         }
@@ -224,8 +241,8 @@ enum Last {
     Rejection(Rejection),
 }
 
-fn look() -> Interval {
-    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+fn look(every: Duration) -> Interval {
+    let mut look = interval_at(Instant::now() + every, every);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     look
 }

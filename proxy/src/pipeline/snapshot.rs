@@ -1,6 +1,6 @@
 //! One immutable state of everything a call is decided under; swapped whole on reload and when a catalogue changes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use doorward_message::Limits;
 
@@ -43,6 +43,8 @@ pub struct Base {
     pub rate_limiter: Arc<RateLimiter>,
     /// What is masked.
     pub masking: Masking,
+    /// How often an open stream is decided again.
+    pub recheck_interval: Duration,
     /// Requests of one stdio client under way at a time.
     pub stdio_requests_max: usize,
 }

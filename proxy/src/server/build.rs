@@ -151,6 +151,7 @@ pub(super) fn build(config: &Config, bound: &[SocketAddr], earlier: &Kept) -> Re
         authenticator: Arc::clone(&authenticator),
         rate_limiter: Arc::clone(&rate_limiter),
         masking: Masking::new(masking),
+        recheck_interval: config.streams.recheck_interval.0,
         stdio_requests_max: usize::try_from(config.accept.stdio_requests_max).unwrap_or(usize::MAX),
     };
     let built = policies(config, &base.upstream_limits)?;

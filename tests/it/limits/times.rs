@@ -10,6 +10,7 @@ use crate::support::{
     process::free_port,
     raw::{Exchange, Patience, Piece, exchange},
     rpc::{self, Answer, Client},
+    tokens::{Issuer, Recipe},
     upstream::{Era, Reply, Scripted, Step},
 };
 
@@ -188,6 +189,47 @@ async fn body_has_its_time_in_all_and_not_more() {
     let before = upstream.calls().len();
     timed_out(&send(&door, &with_head(pieces(&body, 60, 200))).await, Duration::from_secs(3));
     assert_eq!(upstream.calls().len(), before, "the upstream saw nothing");
+}
+
+#[tokio::test]
+async fn silent_stream_gets_a_comment_each_configured_time() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let more = "streams: { recheck_interval: 1s }";
+    let door = Setup::open(&format!("url: \"{}\"", upstream.url), more).start().await;
+    let (head, body) = parts(&door);
+    let mut seen = vec![];
+    for pause_ms in [700, 3_500] {
+        upstream.script([streaming([Step::Pause(Duration::from_millis(pause_ms))])]);
+        let exchange = send(&door, &[format!("{head}{body}").into_bytes().into()]).await;
+        assert_eq!(exchange.first().events().len(), 1, "{}", exchange.first().text());
+        seen.push(exchange.first().text().lines().filter(|line| line.starts_with(':')).count());
+    }
+    // A busy machine may be late with one, never early.
+    assert!(seen[0] == 0 && (2..=3).contains(&seen[1]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn expired_token_ends_its_stream_within_the_configured_time() {
+    const RESOURCE: &str = "https://mcp.example.com/mcp";
+    let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
+    let yaml = format!(
+        "listen: {{ address: 127.0.0.1:0 }}\n\
+         authentication: {{ issuers: [ {{ issuer: \"{}\" }} ] }}\n\
+         authorization: {{ policies: \"bundle:permit-all\" }}\n\
+         upstreams: {{ test: {{ url: \"{}\" }} }}\n\
+         routes: {{ /mcp: {{ upstream: test, resource: \"{RESOURCE}\" }} }}\n\
+         streams: {{ recheck_interval: 1s }}\n",
+        issuer.url(),
+        upstream.url
+    );
+    let door = Setup::config(&yaml).start().await;
+    let expiring = Recipe { times_s: [("exp".to_owned(), 2)].into(), ..Recipe::default() };
+    upstream.script([streaming([Step::Pause(Duration::from_secs(60))])]);
+    let client = Client::modern(&door.url, Some(&issuer.token_with(&expiring)));
+    let begin = Instant::now();
+    let answer = client.request("prompts/get", json!({ "name": "greet" })).await;
+    assert_eq!((answer.status, answer.code()), (200, "authn.expired"), "{}", answer.body);
+    assert!((Duration::from_millis(900)..LATE).contains(&begin.elapsed()), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

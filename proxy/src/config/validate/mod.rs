@@ -105,6 +105,13 @@ pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source)
     let listen = listen::listeners(&mut check, std::mem::take(&mut settings.listen.0));
     listen::admin(&mut check, settings.admin.as_ref(), &listen);
     accept(&mut check, &settings.accept);
+    check.within(
+        "streams.recheck_interval",
+        &settings.streams.recheck_interval,
+        &Span::seconds(1),
+        // An expired token's stream ends within 30 s.
+        &Span::seconds(30),
+    );
     let upstreams = upstreams::upstreams(&mut check, std::mem::take(&mut settings.upstreams));
     let routes = routes::routes(&mut check, std::mem::take(&mut settings.routes), &upstreams, &listen);
     authentication::check(&mut check, &mut settings.authentication, &routes, &listen, source);
@@ -127,6 +134,7 @@ pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source)
         upstreams,
         routes,
         masking: settings.masking,
+        streams: settings.streams,
         observe: settings.observe,
         admin: settings.admin,
         drain: settings.drain,
