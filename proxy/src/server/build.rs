@@ -352,6 +352,7 @@ fn http(
         connect: settings.connect_timeout.0,
         first_byte: settings.first_byte_timeout.0,
         idle: settings.idle_timeout.0,
+        body: settings.body_timeout.map_or(settings.idle_timeout.0.saturating_mul(2), |span| span.0),
         pool_idle: POOL_IDLE,
     };
     let tls = TlsFiles {

@@ -176,6 +176,52 @@ async fn stream_may_be_long_but_not_silent() {
     tokio::time::timeout(Duration::from_secs(70), closed).await.expect("the silent connection is given up");
 }
 
+/// A JSON answer in two halves with `count` spaces between them, one each `pause_ms`.
+fn trickling(method: &str, count: usize, pause_ms: u64) -> Reply {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{ ";
+    let rest = b"\"jsonrpc\":\"2.0\",\"id\":{{id}},\"result\":{\"resultType\":\"complete\",\"messages\":[]}}";
+    let space = [Step::Pause(Duration::from_millis(pause_ms)), Step::Send(b" ".to_vec())];
+    let mut steps = vec![Step::Send(head.to_vec())];
+    steps.extend(space.into_iter().cycle().take(2 * count));
+    steps.extend([Step::Send(rest.to_vec()), Step::Close]);
+    Reply { on: Some(method.to_owned()), steps, times: 1 }
+}
+
+#[tokio::test]
+async fn answer_may_trickle_but_has_its_time_in_all() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let times = |more| format!("url: \"{}\", idle_timeout: 1s{more}", upstream.url);
+    let configured = Setup::open(&times(", body_timeout: 3s"), "").start().await;
+    let usual = Setup::open(&times(""), "").start().await;
+    // Longer in all than the longest silence.
+    upstream.script([trickling("prompts/get", 7, 200)]);
+    let (answer, took) = ask(&configured).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(took >= Duration::from_millis(1_400), "{took:?}");
+    for (door, least) in [(&configured, 3), (&usual, 2)] {
+        upstream.script([trickling("prompts/get", 200, 200)]);
+        let (answer, took) = ask(door).await;
+        assert_eq!((answer.status, answer.code()), (504, "upstream.timeout"), "{}", answer.body);
+        assert!((Duration::from_secs(least)..LATE).contains(&took), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn answer_to_the_end_of_a_session_has_its_time_in_all() {
+    let upstream = Scripted::start(Era::Legacy).await;
+    let url = format!("url: \"{}\", idle_timeout: 1s, body_timeout: 2s", upstream.url);
+    let door = Setup::open(&url, "").start().await;
+    let client = Client::legacy(&door.url, None).await;
+    upstream.script([trickling("DELETE", 200, 200)]);
+    let begin = Instant::now();
+    let answer = Client::answer(client.prepared(http::Method::DELETE)).await;
+    assert!(answer.status < 300, "{} {}", answer.status, answer.body);
+    assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+    let deleted = upstream.wait(|all| all.iter().any(|request| request.method() == "DELETE")).await;
+    let connection = deleted.iter().find(|request| request.method() == "DELETE").unwrap().connection;
+    assert!(upstream.ends(connection, LATE).await, "it is not waited for without end");
+}
+
 #[tokio::test]
 async fn body_has_its_time_in_all_and_not_more() {
     let upstream = Scripted::start(Era::Modern).await;

@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::{Check, files, listen::key_pair};
 use crate::{
-    config::{Upstream, UpstreamTarget, secret_reference::SecretReference},
+    config::{Upstream, UpstreamTarget, secret_reference::SecretReference, units::Span},
     pipeline::dispatch::settings::{CredentialSettings, UpstreamSettings},
 };
 
@@ -41,6 +41,11 @@ pub(super) fn upstreams(
         tls(check, &key, &mut upstream, target.as_ref());
         if let Some(credential) = &upstream.credential {
             credential_of(check, &format!("{key}.credential"), credential, target.as_ref());
+        }
+        if let Some(body_timeout) = upstream.body_timeout {
+            let key = format!("{key}.body_timeout");
+            check.contains(&key, body_timeout, "idle_timeout", upstream.idle_timeout);
+            check.within(&key, &body_timeout, &Span::seconds(1), &Span::seconds(86_400));
         }
         environment(check, &key, &upstream);
         if let Some(catalogue) = &mut upstream.catalogue {

@@ -37,6 +37,9 @@ pub struct UpstreamSettings {
     pub first_byte_timeout: Span,
     /// Longest silence within an answer. Subscriptions and streams of server messages may be silent.
     pub idle_timeout: Span,
+    /// Time until an answer that is one JSON message is complete, however it trickles; streams of events are bounded by
+    /// their silence only. At least `idle_timeout`, at most 24h. Left out: twice `idle_timeout`.
+    pub body_timeout: Option<Span>,
     /// Whether HTTP/2 is used.
     pub http2: Http2Mode,
     /// Whether one child process may serve several principals. Only for servers that keep nothing about their caller.
@@ -66,6 +69,7 @@ impl Default for UpstreamSettings {
             connect_timeout: Span::seconds(2),
             first_byte_timeout: Span::seconds(30),
             idle_timeout: Span::seconds(300),
+            body_timeout: None,
             http2: Http2Mode::default(),
             shared: false,
             children_max: 64,

@@ -37,6 +37,8 @@ pub struct Deadlines {
     pub first_byte: Duration,
     /// Silence within an answer; subscriptions and streams of server messages may be silent for as long as they are open.
     pub idle: Duration,
+    /// From an answer's head to the last byte of its body, where that is one message.
+    pub body: Duration,
     /// How long a pooled connection may rest.
     pub pool_idle: Duration,
 }
@@ -126,7 +128,7 @@ impl HttpUpstream {
         let mut exchange = self.exchange(head, None).await?;
         let status = status(&exchange.session)?.as_u16();
         // The body says nothing; the connection is worth keeping where it ends at once.
-        if read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle).await.is_ok() {
+        if self.whole(&mut exchange).await.is_ok() {
             self.release(exchange).await;
         }
         Ok(status)
@@ -195,10 +197,7 @@ impl HttpUpstream {
                 ReplyBody::Stream(Box::new(EventBody::new(exchange, self.message_bytes_max, idle)))
             }
             (status, MediaType::Json) if status == StatusCode::OK || status.is_client_error() => {
-                let whole = read_whole(&mut exchange, self.message_bytes_max, self.deadlines.idle);
-                // A body that trickles is never silent, and is not waited for without end.
-                let read = tokio::time::timeout(2 * self.deadlines.idle, whole).await;
-                let bytes = read.map_err(|_| Fault::UpstreamTimeout)??;
+                let bytes = self.whole(&mut exchange).await?;
                 self.release(exchange).await;
                 ReplyBody::Message { status: status.as_u16(), bytes }
             }
@@ -210,6 +209,12 @@ impl HttpUpstream {
             _ => return Err(Fault::UpstreamRefused),
         };
         Ok(Reply { session, body })
+    }
+
+    /// Reads a body that is one message. One that trickles is never silent, and is not waited for without end.
+    async fn whole(&self, exchange: &mut Exchange) -> Result<Bytes, Fault> {
+        let whole = read_whole(exchange, self.message_bytes_max, self.deadlines.idle);
+        tokio::time::timeout(self.deadlines.body, whole).await.map_err(|_| Fault::UpstreamTimeout)?
     }
 
     /// Reads a body that says nothing and keeps the connection where that goes quickly.
