@@ -18,8 +18,8 @@ async fn sizes() {
     run_file("limits").await;
 }
 
-/// The defaults, as `doorward config reference` tells them. Those that are not configurable are tried where they apply.
-const DEFAULTS: [(&str, &str); 24] = [
+/// The defaults, as `doorward config reference` tells them.
+const DEFAULTS: [(&str, &str); 40] = [
     ("accept.body_bytes_max", "4MiB"),
     ("accept.message_bytes_max", "8MiB"),
     ("accept.depth_max", "64"),
@@ -32,10 +32,26 @@ const DEFAULTS: [(&str, &str); 24] = [
     ("accept.batch_members_max", "50"),
     ("accept.head_timeout", "10s"),
     ("accept.body_idle_timeout", "30s"),
+    ("accept.body_timeout", "5min"),
+    ("accept.stdio_requests_max", "256"),
+    ("listen[].connections_max", "20000"),
+    ("listen[].keepalive_timeout", "1min"),
+    ("listen[].write_timeout", "30s"),
+    ("listen[].http2_limits.streams_max", "100"),
+    ("listen[].http2_limits.stream_window", "64KiB"),
+    ("listen[].http2_limits.connection_window", "1MiB"),
+    ("listen[].http2_limits.pending_resets_max", "20"),
+    ("listen[].http2_limits.error_resets_max", "1024"),
     ("authentication.token_bytes_max", "16KiB"),
     ("authentication.groups_max", "200"),
     ("authentication.issuers[].staleness.max_age", "1h"),
     ("authentication.issuers[].staleness.max_stale", "24h"),
+    ("authentication.issuers[].key_set.document_bytes_max", "256KiB"),
+    ("authentication.issuers[].key_set.keys_max", "50"),
+    ("authentication.issuers[].key_set.fetch_interval_min", "10s"),
+    ("authorization.file_bytes_max", "1MiB"),
+    ("authorization.files_max", "1000"),
+    ("streams.recheck_interval", "15s"),
     ("sessions.sessions_max", "10000"),
     ("sessions.sessions_per_principal_max", "100"),
     ("upstreams.<name>.connect_timeout", "2s"),

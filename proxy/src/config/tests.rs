@@ -19,6 +19,15 @@ fn problems(text: &str) -> String {
     }
 }
 
+/// What is told about each of these files.
+fn told<const COUNT: usize>(files: [(&str, String); COUNT]) -> String {
+    let mut told = String::new();
+    for (name, text) in files {
+        let _ = writeln!(told, "# {name}\n{}\n", problems(&text));
+    }
+    told
+}
+
 fn fine(text: &str) -> Config {
     Config::from_text(text, &source()).unwrap_or_else(|error| panic!("{error}\nin:\n{text}"))
 }
@@ -83,12 +92,84 @@ fn bad_files_are_told_by_line_key_and_next_step() {
         ("origin with a path", format!("{OPEN}{UP}accept: {{ origins: ['https://a/b', '*'] }}\n")),
         ("broken yaml", "listen: [\n".to_owned()),
     ];
-    let mut told = String::new();
-    for (name, text) in files {
-        let _ = writeln!(told, "# {name}\n{}\n", problems(&text));
-    }
+    let told = told(files);
     assert!(!told.contains("hunter2"));
     insta::assert_snapshot!(told);
+}
+
+#[test]
+fn bounds_are_told_by_key_and_range() {
+    insta::assert_snapshot!(told([
+        (
+            "bounds of a listener",
+            format!(
+                "listen:\n  address: 127.0.0.1:1\n  keepalive_timeout: 999ms\n  write_timeout: 2h\n  http2_limits:\n    streams_max: 0\n    stream_window: 1023B\n    connection_window: 127KiB\n    pending_resets_max: 0\n    error_resets_max: 0\n{OPEN}{UP}"
+            ),
+        ),
+        (
+            "bounds of keys",
+            format!(
+                "authentication:\n  issuers:\n    - issuer: https://a/\n      staleness: {{ max_age: 9s }}\n      key_set: {{ document_bytes_max: 1023B, keys_max: 0 }}\n{UP}"
+            ),
+        ),
+        (
+            "keys fetched without a pause",
+            format!(
+                "authentication: {{ issuers: [ {{ issuer: 'https://a/', key_set: {{ fetch_interval_min: 999ms }} }} ] }}\n{UP}"
+            ),
+        ),
+        (
+            "bounds of policy files",
+            format!(
+                "{OPEN}{UP}authorization:\n  policies: 'bundle:permit-all'\n  file_bytes_max: 65MiB\n  files_max: 0\n"
+            ),
+        ),
+        (
+            "bodies that end before their pause does",
+            format!(
+                "{OPEN}upstreams: {{ a: {{ url: 'http://x/', idle_timeout: 9s, body_timeout: 8s }} }}\naccept: {{ body_timeout: 29s, stdio_requests_max: 0 }}\n"
+            ),
+        ),
+        ("streams that are seldom decided again", format!("{OPEN}{UP}streams: {{ recheck_interval: 31s }}\n")),
+    ]));
+}
+
+#[test]
+fn bounds_hold_to_their_ends() {
+    let ends = [
+        ("accept.body_timeout", ["body_timeout: 30s", "body_timeout: 24h", "body_timeout: 25h"]),
+        (
+            "accept.stdio_requests_max",
+            ["stdio_requests_max: 1", "stdio_requests_max: 65536", "stdio_requests_max: 65537"],
+        ),
+    ];
+    for (key, [least, most, over]) in ends {
+        for bound in [least, most] {
+            fine(&format!("{OPEN}{UP}accept: {{ {bound} }}\n"));
+        }
+        assert!(problems(&format!("{OPEN}{UP}accept: {{ {over} }}\n")).contains(key), "{over}");
+    }
+    for (name, least, most, over) in [
+        ("keepalive_timeout", "1s", "1h", "3601s"),
+        ("write_timeout", "1s", "1h", "3601s"),
+        ("http2_limits.streams_max", "1", "10000", "10001"),
+        ("http2_limits.stream_window", "1KiB", "16MiB", "17MiB"),
+        ("http2_limits.connection_window", "128KiB", "1GiB", "2GiB"),
+        ("http2_limits.pending_resets_max", "1", "10000", "10001"),
+        ("http2_limits.error_resets_max", "1", "100000", "100001"),
+    ] {
+        let of = |value| {
+            let bound = match name.split_once('.') {
+                Some((section, name)) => format!("{section}: {{ {name}: {value} }}"),
+                None => format!("{name}: {value}"),
+            };
+            format!("listen: {{ address: '127.0.0.1:1', {bound} }}\n{OPEN}{UP}")
+        };
+        for bound in [least, most] {
+            fine(&of(bound));
+        }
+        assert!(problems(&of(over)).contains(&format!("listen[0].{name}")), "{over}");
+    }
 }
 
 #[test]
