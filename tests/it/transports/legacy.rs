@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{door_to, event, once, pause_ms, ready, stream_head};
 use crate::support::{
-    door::Door,
+    door::{Door, Setup},
     rpc::{Answer, Client, LEGACY},
     upstream::{Era, Recorded, Scripted, Step},
 };
@@ -284,6 +284,51 @@ async fn a_batch_is_decided_and_recorded_member_by_member() {
         assert_eq!(mine.len(), 1, "{id}: {mine:?}");
         assert_eq!(mine[0]["effect"], effect, "{id}");
     }
+}
+
+/// A door whose policies can be changed, and which looks at open streams every second.
+async fn changeable(upstream: &Scripted) -> (Door, std::path::PathBuf) {
+    let yaml = format!(
+        "listen: {{ address: 127.0.0.1:0 }}\n\
+         authentication: {{ disabled: true }}\n\
+         authorization: {{ policies: policies }}\n\
+         upstreams: {{ test: {{ url: \"{}\" }} }}\n\
+         observe: {{ audit: {{ file: {{{{folder}}}}/audit.jsonl }} }}\n\
+         streams: {{ recheck_interval: 1s }}\n",
+        upstream.url
+    );
+    let everything = "permit(principal, action, resource);";
+    let door = Setup::config(&yaml).file("policies/p.cedar", everything).start().await;
+    let file = door.folder().join("policies/p.cedar");
+    (door, file)
+}
+
+#[tokio::test]
+async fn a_member_of_a_batch_that_waits_is_decided_again() {
+    let upstream = Scripted::start(Era::Legacy).await;
+    let (door, policies) = changeable(&upstream).await;
+    let client = Client::legacy_with(&door.url, "2025-03-26", json!({})).await;
+    ready(&client).await;
+    let call = |id: &str, tool: &str| json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": tool, "arguments": {} } });
+    let batch = json!([call("a", "echo"), call("b", "delete_all")]);
+    upstream.script([once("tools/call", vec![stream_head(), pause_ms(60_000)])]);
+    let request = client.prepared(Method::POST).header("content-type", "application/json");
+    let asked = request.header("accept", "application/json, text/event-stream").body(batch.to_string());
+    let waiting = tokio::spawn(Client::answer(asked));
+    upstream.wait(|seen| seen.iter().any(|request| request.message()["id"] == "a")).await;
+    let narrower = "permit(principal, action, resource) unless { resource is Mcp::Tool && resource.name == \"echo\" };";
+    std::fs::write(policies, narrower).unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("it ends").unwrap();
+    let codes: Vec<(&str, &str)> = answer
+        .message
+        .as_array()
+        .unwrap_or_else(|| panic!("one array: {}", answer.body))
+        .iter()
+        .map(|each| (each["id"].as_str().unwrap(), each["error"]["data"]["code"].as_str().unwrap_or("result")))
+        .collect();
+    assert_eq!(codes, [("a", "authz.denied"), ("b", "result")], "{}", answer.body);
+    let outcome = |record: &Value| record["kind"] == "outcome" && record["code"] == "authz.denied";
+    door.wait_audit(|records| records.iter().any(outcome)).await;
 }
 
 #[tokio::test]
