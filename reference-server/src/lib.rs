@@ -18,6 +18,7 @@ pub mod ask;
 pub mod cursor;
 pub mod directory;
 pub mod download;
+pub mod fetch;
 pub mod files;
 pub mod prompts;
 pub mod resources;

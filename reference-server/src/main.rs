@@ -11,6 +11,7 @@ use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::directory::{self, Directory, Quota, Watch};
 use doorward_reference_server::download::{KEY_BYTES, LIFETIME, Links};
+use doorward_reference_server::fetch::{FetchError, Fetcher, Network};
 use doorward_reference_server::state::{Shared, StateError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
@@ -89,6 +90,14 @@ struct Arguments {
         value_parser = clap::value_parser!(u64).range(1..=604_800))]
     link_seconds: u64,
 
+    /// Offer http_fetch, which fetches addresses of the public internet for callers
+    #[arg(long, env = "REFERENCE_SERVER_FETCH")]
+    fetch: bool,
+
+    /// Let http_fetch reach this network, too, such as 10.1.0.0/16; may be repeated
+    #[arg(long, value_name = "NETWORK", requires = "fetch")]
+    fetch_allow: Vec<Network>,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
     log: String,
@@ -105,6 +114,8 @@ enum RunError {
     Directory(#[from] directory::OpenError),
     #[error("--link-key-file {0}: {1}")]
     LinkKey(PathBuf, String),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]
@@ -194,6 +205,9 @@ async fn serve(
     let mut shared = Shared::new(documents)?;
     if let Some(base) = arguments.public_url.clone().or_else(|| listener.as_ref().and_then(Listener::origin)) {
         shared = shared.with_links(links(arguments, &base)?);
+    }
+    if arguments.fetch {
+        shared = shared.with_fetcher(Fetcher::new(arguments.fetch_allow.clone())?);
     }
     let server = ReferenceServer::new(with_directory(shared, arguments)?);
     let Some(listener) = listener else {

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::directory::{Directory, Watch};
 use crate::download::Links;
+use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
 use crate::storage::DocumentStore;
 
@@ -57,6 +58,7 @@ pub struct Shared {
     directory: Option<Directory>,
     watched: AtomicBool,
     links: Option<Links>,
+    fetcher: Option<Fetcher>,
     /// Seals and opens `requestState`; the key lives as long as the process.
     pub codec: RequestStateCodec,
     changes: broadcast::Sender<Change>,
@@ -79,6 +81,7 @@ impl Shared {
             directory: None,
             watched: AtomicBool::new(false),
             links: None,
+            fetcher: None,
             codec: RequestStateCodec::try_new(key.to_vec())?,
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
             dynamic_tool: AtomicBool::new(false),
@@ -97,6 +100,18 @@ impl Shared {
     #[must_use]
     pub fn with_links(self, links: Links) -> Self {
         Self { links: Some(links), ..self }
+    }
+
+    /// Fetches addresses of the outside, too.
+    #[must_use]
+    pub fn with_fetcher(self, fetcher: Fetcher) -> Self {
+        Self { fetcher: Some(fetcher), ..self }
+    }
+
+    /// What fetches addresses of the outside.
+    #[must_use]
+    pub fn fetcher(&self) -> Option<&Fetcher> {
+        self.fetcher.as_ref()
     }
 
     /// The served directory.

@@ -8,6 +8,7 @@
 
 mod demo;
 mod documents;
+mod fetch;
 mod file_access;
 mod files;
 mod fixtures;
@@ -63,6 +64,9 @@ pub enum ToolError {
     /// An archive was not made or unpacked.
     #[error(transparent)]
     Archive(#[from] files::ArchiveError),
+    /// Nothing was fetched.
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -80,6 +84,7 @@ impl ToolError {
             Self::Directory(error) => Ok(files::refused(&error).into()),
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
+            Self::Fetch(error) => Ok(fetch::refused(&error).into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
@@ -194,6 +199,9 @@ pub fn entries(shared: &Shared) -> Vec<Entry> {
     entries.extend(documents::entries());
     if shared.directory().is_some() {
         entries.extend(files::entries());
+    }
+    if shared.fetcher().is_some() {
+        entries.extend(fetch::entries());
     }
     entries.extend(fixtures::entries());
     entries

@@ -2,6 +2,7 @@
 
 mod archives;
 mod crashes;
+mod fetch;
 mod files;
 mod limits;
 mod subscriptions;

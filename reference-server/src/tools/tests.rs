@@ -9,7 +9,8 @@ use crate::directory::{Directory, Quota};
 async fn all() -> Vec<Entry> {
     let folder = tempfile::tempdir().unwrap();
     let directory = Directory::open(folder.path(), Quota::default()).unwrap();
-    entries(&Shared::for_tests().await.with_directory(directory))
+    let fetcher = crate::fetch::Fetcher::new(vec![]).unwrap();
+    entries(&Shared::for_tests().await.with_directory(directory).with_fetcher(fetcher))
 }
 
 #[tokio::test]
