@@ -8,7 +8,7 @@
 //! [`storage`] keeps documents, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
-//! Invariants: nothing on the host is read or written on a caller's behalf but the one database file that the operator
+//! Invariants: nothing on the host is read or written on a caller's behalf but the one database that the operator
 //! named (the files of `read_file` are a built-in tree in memory);
 //! no result depends on an earlier request of a stateless client, except through signed request state.
 //!

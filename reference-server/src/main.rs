@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::state::StateError;
+use doorward_reference_server::storage::Limits;
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
-use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
-use doorward_reference_server::storage::{DocumentStore, Limits};
+use doorward_reference_server::storage::location::{Location, Named, OpenError};
+use doorward_reference_server::storage::postgres::UrlError;
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
-/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database file, or in memory while it runs.
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database, or in memory while it runs.
 /// Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
 /// of it.
 #[derive(Debug, Parser)]
@@ -48,9 +50,16 @@ struct Arguments {
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
     allowed_host: Vec<String>,
 
-    /// Keep documents in this SQLite file, created if it is not there; without it they are gone when the server stops
-    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE")]
-    database: Option<PathBuf>,
+    /// Keep documents in this SQLite file, created if it is not there, or in the PostgreSQL database of this
+    /// `postgres://` URL; without it they are gone when the server stops. Give a password by PGPASSWORD or a file:
+    /// everybody on this machine sees arguments
+    #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
+    database: Option<Named>,
+
+    /// Read the password of a PostgreSQL database from this file, when the server starts
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", requires = "database")]
+    database_password_file: Option<PathBuf>,
 
     /// Largest content of a document, in bytes
     #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
@@ -66,6 +75,8 @@ struct Arguments {
 enum RunError {
     #[error("cannot start: {0}")]
     State(#[from] StateError),
+    #[error("--database: {0}")]
+    Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error("cannot listen: {0}")]
@@ -126,10 +137,8 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
     let limits = Limits { content_bytes: arguments.max_document_bytes };
-    let documents: Arc<dyn DocumentStore> = Arc::new(match &arguments.database {
-        Some(path) => SqliteStore::open(path, limits).await?,
-        None => SqliteStore::in_memory(limits).await?,
-    });
+    let location = Location::of(arguments.database.as_ref(), arguments.database_password_file.as_deref())?;
+    let documents = location.open(limits).await?;
     let served = serve(arguments, ReferenceServer::new(Arc::clone(&documents))?, stop).await;
     // Also when serving failed: a clean end leaves one file.
     documents.close().await;

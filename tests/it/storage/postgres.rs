@@ -1,0 +1,62 @@
+//! What only PostgreSQL has: a server that may be away, and a schema that several servers bring up to date.
+
+use doorward_reference_server::storage::{
+    Limits, StoreError,
+    location::{Location, Named, OpenError},
+};
+
+use super::{body, engine::Engine, path};
+use crate::support::postgres::Postgres;
+
+async fn open(url: &str) -> Result<super::Store, OpenError> {
+    Location::of(Some(&Named::from(std::ffi::OsString::from(url))), None).unwrap().open(Limits::default()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_start_together_make_one_schema() {
+    let engine = Engine::postgres().await;
+    let starts = (0..4).map(|_| engine.open(Limits::default()));
+    let stores = futures_util::future::join_all(starts).await;
+    stores[0].create(&path("a"), body("text")).await.unwrap();
+    assert_eq!(stores[3].read(&path("a"), None).await.unwrap().body.content, "text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schema_of_a_newer_server_is_refused() {
+    let server = Postgres::start().await;
+    open(&server.url()).await.unwrap().close().await;
+    server.sql("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), TRUE, 'x', 0)").await;
+    let refused = open(&server.url()).await.unwrap_err().to_string();
+    assert!(refused.contains("step 9999"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_of_another_encoding_is_refused() {
+    let server = Postgres::start().await;
+    server.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
+    let refused = open(&server.url_of("latin")).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("LATIN1"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_password_is_refused_without_showing_it() {
+    let server = Postgres::start().await;
+    let url = format!("postgres://postgres:hunter2@127.0.0.1:{}/postgres", server.port);
+    let refused = open(&url).await.unwrap_err();
+    assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_works_again_when_the_database_does() {
+    let mut server = Postgres::start().await;
+    let store = open(&server.url()).await.unwrap();
+    store.create(&path("a"), body("text")).await.unwrap();
+    server.kill().await;
+    assert!(matches!(store.read(&path("a"), None).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.create(&path("b"), body("text")).await, Err(StoreError::Unavailable(_))));
+    server.run().await;
+    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 1);
+    assert!(matches!(store.read(&path("b"), None).await, Err(StoreError::NotFound(_))));
+    store.create(&path("b"), body("text")).await.unwrap();
+}
