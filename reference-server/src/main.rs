@@ -11,10 +11,10 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::state::StateError;
-use doorward_reference_server::storage::Limits;
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::location::{Location, Named, OpenError};
-use doorward_reference_server::storage::postgres::UrlError;
+use doorward_reference_server::storage::postgres::{Access, UrlError};
+use doorward_reference_server::storage::{Limits, StoreError};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -61,6 +61,12 @@ struct Arguments {
     #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", requires = "database")]
     database_password_file: Option<PathBuf>,
 
+    /// Hear of other servers' changes by this `postgres://` URL, which must lead to the database without a pooler between;
+    /// `poll`: look for them twice a second instead. Without it, the URL of --database
+    #[arg(long, value_name = "URL|poll", env = "REFERENCE_SERVER_DATABASE_EVENTS_URL", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from), requires = "database")]
+    database_events_url: Option<Named>,
+
     /// Largest content of a document, in bytes
     #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
     max_document_bytes: usize,
@@ -68,6 +74,13 @@ struct Arguments {
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
     log: String,
+}
+
+impl Arguments {
+    fn location(&self) -> Result<Location, UrlError> {
+        let (password_file, events) = (self.database_password_file.as_deref(), self.database_events_url.as_ref());
+        Location::of(self.database.as_ref(), &Access { password_file, events })
+    }
 }
 
 /// Why the server could not run.
@@ -79,6 +92,8 @@ enum RunError {
     Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("cannot follow the database's changes: {0}")]
+    Follow(#[from] StoreError),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]
@@ -137,9 +152,16 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
     let limits = Limits { content_bytes: arguments.max_document_bytes };
-    let location = Location::of(arguments.database.as_ref(), arguments.database_password_file.as_deref())?;
-    let documents = location.open(limits).await?;
-    let served = serve(arguments, ReferenceServer::new(Arc::clone(&documents))?, stop).await;
+    let documents = arguments.location()?.open(limits).await?;
+    let server = ReferenceServer::new(Arc::clone(&documents))?;
+    let following = documents.feed().await?.map(|feed| {
+        let shared = Arc::clone(&server.shared);
+        tokio::spawn(async move { shared.follow(feed).await })
+    });
+    let served = serve(arguments, server, stop).await;
+    if let Some(following) = following {
+        following.abort();
+    }
     // Also when serving failed: a clean end leaves one file.
     documents.close().await;
     served

@@ -10,6 +10,7 @@
 //! [`location`], and the engine in the suite of `tests/it/storage`.
 
 pub mod document;
+pub mod feed;
 pub mod location;
 pub mod path;
 pub mod postgres;
@@ -22,6 +23,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use document::{Body, Changes, Document, Hit, Invalid, Limits, Page, Revision, Summary};
+pub use feed::{ChangeFeed, DocumentChange};
 pub use path::DocumentPath;
 pub use query::{Filter, SearchText};
 
@@ -116,6 +118,9 @@ pub trait DocumentStore: Debug + Send + Sync {
 
     /// Documents that hold the text, the best first; see the order above.
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
+
+    /// What other servers of the same documents change from now on; `None` where there can be none.
+    async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

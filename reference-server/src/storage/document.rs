@@ -151,6 +151,14 @@ pub struct Changes {
     pub tags: Option<BTreeSet<String>>,
 }
 
+impl Changes {
+    /// Whether a list of resources, which has title, media type and size, shows them.
+    #[must_use]
+    pub fn listed(&self) -> bool {
+        self.title.is_some() || self.media_type.is_some() || self.content.is_some()
+    }
+}
+
 /// A stored document at one version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::postgres::{self, PostgresSettings, PostgresStore, UrlError};
+use super::postgres::{self, Access, PostgresSettings, PostgresStore, UrlError};
 use super::sqlite::{self, SqliteStore};
 use super::{DocumentStore, Limits};
 
@@ -35,6 +35,18 @@ impl From<OsString> for Named {
     }
 }
 
+impl Named {
+    /// The URL of PostgreSQL that this is; everything else is a path, which `./` in front of it makes of any name.
+    pub(super) fn postgres_url(&self) -> Option<Cow<'_, str>> {
+        // Also a URL that is no text is none of a path: it would name a file after a password.
+        Some(self.0.to_string_lossy()).filter(|named| SCHEMES.iter().any(|scheme| named.starts_with(scheme)))
+    }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.0 == name
+    }
+}
+
 /// Where documents are kept.
 #[derive(Debug, Clone)]
 pub enum Location {
@@ -58,15 +70,15 @@ pub enum OpenError {
 }
 
 impl Location {
-    /// Reads what the operator named; `password_file` is for URLs.
+    /// Reads what the operator named; `access` is for URLs.
     ///
     /// # Errors
     /// See [`UrlError`].
-    pub fn of(named: Option<&Named>, password_file: Option<&Path>) -> Result<Self, UrlError> {
-        let Some(Named(named)) = named else { return Ok(Self::Memory) };
-        match url(named) {
-            Some(url) => Ok(Self::Postgres(Box::new(PostgresSettings::parse(&url, password_file)?))),
-            None => Ok(Self::File(PathBuf::from(named))),
+    pub fn of(named: Option<&Named>, access: &Access<'_>) -> Result<Self, UrlError> {
+        let Some(named) = named else { return Ok(Self::Memory) };
+        match named.postgres_url() {
+            Some(url) => Ok(Self::Postgres(Box::new(PostgresSettings::parse(&url, access)?))),
+            None => Ok(Self::File(PathBuf::from(&named.0))),
         }
     }
 
@@ -83,20 +95,16 @@ impl Location {
     }
 }
 
-/// A name of PostgreSQL's; everything else is a path, which `./` in front of it makes of any name.
-fn url(named: &OsStr) -> Option<Cow<'_, str>> {
-    // Also a URL that is no text is none of a path: it would name a file after a password.
-    Some(named.to_string_lossy()).filter(|named| SCHEMES.iter().any(|scheme| named.starts_with(scheme)))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::path::Path;
+
     use super::*;
 
     fn of(named: &str) -> Result<Location, UrlError> {
-        Location::of(Some(&Named::from(OsStr::new(named))), None)
+        Location::of(Some(&Named::from(OsStr::new(named))), &Access::default())
     }
 
     #[test]
@@ -108,12 +116,12 @@ mod tests {
             assert!(matches!(of(path), Ok(Location::File(file)) if file == Path::new(path)), "{path}");
         }
         assert!(matches!(of("postgres:x"), Err(UrlError::Url)));
-        assert!(matches!(Location::of(None, None), Ok(Location::Memory)));
+        assert!(matches!(Location::of(None, &Access::default()), Ok(Location::Memory)));
     }
 
     #[test]
     fn nothing_named_is_shown() {
         let named = Named::from(OsStr::new("postgres://ann:hunter2@localhost/x"));
-        assert!(!format!("{named:?} {:?}", Location::of(Some(&named), None)).contains("hunter2"));
+        assert!(!format!("{named:?} {:?}", Location::of(Some(&named), &Access::default())).contains("hunter2"));
     }
 }

@@ -5,6 +5,7 @@
 //! may give every transaction another one; writers of one path take turns by a lock of the transaction, so that what
 //! one read is still true when it writes; every statement is a literal of this source, what a caller gave is bound.
 
+mod feed;
 mod migrate;
 mod read;
 mod rows;
@@ -13,17 +14,20 @@ mod session;
 mod settings;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use migrate::SchemaError;
-pub use settings::{PostgresSettings, UrlError};
+pub use settings::{Access, PostgresSettings, UrlError};
 
+use self::feed::PostgresFeed;
 use self::session::Sessions;
+use self::settings::Events;
 use super::{
-    Body, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText, StoreError,
-    Summary,
+    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
+    StoreError, Summary,
 };
 
 /// How long one call may take, with waiting for a connection. Longer than the database itself may take for a statement,
@@ -42,13 +46,19 @@ pub enum OpenError {
     /// The schema cannot be brought up to date, for example because a newer server wrote it.
     #[error("cannot bring the database's schema up to date: {0}")]
     Schema(#[from] SchemaError),
+    /// The operating system gave no random bytes for a name of the store's own.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
 }
 
 /// Documents in PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
     sessions: Sessions,
+    events: Events,
     limits: Limits,
+    /// What tells the changes of this store from others'.
+    origin: Arc<str>,
 }
 
 impl PostgresStore {
@@ -60,7 +70,8 @@ impl PostgresStore {
         let sessions = Sessions::open(settings).await?;
         session::check(&sessions).await?;
         migrate::migrate(&sessions).await?;
-        Ok(Self { sessions, limits })
+        let origin = super::feed::origin().map_err(OpenError::Random)?.into();
+        Ok(Self { sessions, events: settings.events().clone(), limits, origin })
     }
 }
 
@@ -76,7 +87,7 @@ async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 impl DocumentStore for PostgresStore {
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
         body.check(self.limits)?;
-        bounded(write::create(&self.sessions, path, body)).await
+        bounded(write::create(self, path, body)).await
     }
 
     async fn read(&self, path: &DocumentPath, version: Option<u32>) -> Result<Document, StoreError> {
@@ -84,7 +95,7 @@ impl DocumentStore for PostgresStore {
     }
 
     async fn update(&self, path: &DocumentPath, expected: u32, changes: Changes) -> Result<Document, StoreError> {
-        bounded(write::update(&self.sessions, path, expected, changes, self.limits)).await
+        bounded(write::update(self, path, expected, changes)).await
     }
 
     async fn relocate(
@@ -93,11 +104,11 @@ impl DocumentStore for PostgresStore {
         to: &DocumentPath,
         expected: Option<u32>,
     ) -> Result<Document, StoreError> {
-        bounded(write::relocate(&self.sessions, from, to, expected)).await
+        bounded(write::relocate(self, from, to, expected)).await
     }
 
     async fn delete(&self, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
-        bounded(write::delete(&self.sessions, path, expected)).await
+        bounded(write::delete(self, path, expected)).await
     }
 
     async fn list(&self, filter: &Filter, after: Option<&str>, limit: u32) -> Result<Page<Summary>, StoreError> {
@@ -115,6 +126,10 @@ impl DocumentStore for PostgresStore {
 
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError> {
         bounded(search::search(&self.sessions, text, filter, limit)).await
+    }
+
+    async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError> {
+        Ok(Some(Box::new(bounded(PostgresFeed::open(self)).await?)))
     }
 
     async fn close(&self) {

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 use doorward_reference_server::storage::{
     Limits,
     location::{Location, Named},
+    postgres::Access,
 };
 
 use super::Store;
-use crate::support::postgres::Postgres;
+use crate::support::{postgres::Postgres, upstream::Server};
 
 /// A place for documents, empty at first.
 pub(crate) enum Engine {
@@ -33,9 +34,25 @@ impl Engine {
         }
     }
 
+    /// What `--database` names another place of the same engine, empty at first.
+    pub(crate) async fn another(&self, name: &str) -> OsString {
+        match self {
+            Self::Sqlite(folder) => folder.path().join(name).into(),
+            Self::Postgres(server) => {
+                server.sql(&format!("CREATE DATABASE {name}")).await;
+                server.url_of(name).into()
+            }
+        }
+    }
+
+    /// A server process with these documents.
+    pub(crate) async fn server(&self) -> Server {
+        Server::reference_on(&self.name()).await
+    }
+
     /// One more store of the same documents, as another server process would have.
     pub(crate) async fn open(&self, limits: Limits) -> Store {
-        Location::of(Some(&Named::from(self.name())), None).unwrap().open(limits).await.unwrap()
+        Location::of(Some(&Named::from(self.name())), &Access::default()).unwrap().open(limits).await.unwrap()
     }
 
     /// How many inputs a property is tried with.

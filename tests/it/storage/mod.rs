@@ -1,7 +1,7 @@
 //! The promises of the document store, held by every engine: one suite, run on each.
 
 mod documents;
-mod engine;
+pub(crate) mod engine;
 mod postgres;
 mod search;
 mod writers;

@@ -3,13 +3,17 @@
 use doorward_reference_server::storage::{
     Limits, StoreError,
     location::{Location, Named, OpenError},
+    postgres::Access,
 };
 
 use super::{body, engine::Engine, path};
 use crate::support::postgres::Postgres;
 
 async fn open(url: &str) -> Result<super::Store, OpenError> {
-    Location::of(Some(&Named::from(std::ffi::OsString::from(url))), None).unwrap().open(Limits::default()).await
+    Location::of(Some(&Named::from(std::ffi::OsString::from(url))), &Access::default())
+        .unwrap()
+        .open(Limits::default())
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

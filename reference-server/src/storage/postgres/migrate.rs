@@ -9,8 +9,10 @@ use sqlx::{Executor, Row, SqlSafeStr};
 use super::session::Sessions;
 
 /// The schema's steps, with the versions of SQLite's. Once released, a step never changes.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "documents", include_str!("../../../migrations/postgres/0001_documents.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "documents", include_str!("../../../migrations/postgres/0001_documents.sql")),
+    (2, "changes", include_str!("../../../migrations/postgres/0002_changes.sql")),
+];
 
 /// Whose turn it is. Any number that nobody else uses in this database.
 const LOCK: i64 = 0x646f_6f72_7761_7264;

@@ -15,7 +15,7 @@ use super::{OpenError, PostgresSettings};
 const CONNECTIONS: u32 = 10;
 
 /// How long a caller waits for a connection; meanwhile a database that is starting is tried again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Reads see one moment of the database. Seconds are those after which the database itself gives up.
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '10s'";

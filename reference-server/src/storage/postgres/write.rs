@@ -5,14 +5,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use sqlx::Row;
 
-use super::rows;
+use super::feed::note;
 use super::search::Indexed;
 use super::session::{Sessions, Work};
-use crate::storage::{Body, Changes, Document, DocumentPath, Limits, StoreError};
+use super::{PostgresStore, rows};
+use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
 
 /// A transaction that writes.
 struct Writing<'a> {
     sessions: &'a Sessions,
+    origin: &'a str,
     work: Work,
 }
 
@@ -32,16 +34,17 @@ fn following(version: u32) -> Result<u32, StoreError> {
 
 impl<'a> Writing<'a> {
     /// Begins, and waits until no other writer is at one of these paths, as a row's lock cannot where no row is yet.
-    async fn begin(sessions: &'a Sessions, paths: &[&DocumentPath]) -> Result<Self, StoreError> {
+    async fn begin(store: &'a PostgresStore, paths: &[&DocumentPath]) -> Result<Self, StoreError> {
         // In one order, so that two writers never wait for each other. The seed keeps off other users of such locks.
         let statement = "
             SELECT pg_advisory_xact_lock(key) FROM (
                 SELECT DISTINCT hashtextextended(path, 7165) AS key FROM unnest($1::text[]) AS path ORDER BY key
             ) AS keys";
+        let sessions = &store.sessions;
         let mut work = sessions.writing().await?;
         let paths: Vec<&str> = paths.iter().map(|path| path.as_str()).collect();
         sessions.query(statement).bind(paths).fetch_all(&mut *work).await?;
-        Ok(Self { sessions, work })
+        Ok(Self { sessions, origin: &store.origin, work })
     }
 
     /// The last version that an earlier document had at this path; 0 without one.
@@ -104,13 +107,17 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    async fn note(&mut self, path: &DocumentPath, listed: bool, at: i64) -> Result<(), StoreError> {
+        note(self.sessions, &mut self.work, self.origin, path, listed, at).await
+    }
+
     async fn commit(self) -> Result<(), StoreError> {
         Ok(self.work.commit().await?)
     }
 }
 
-pub(super) async fn create(sessions: &Sessions, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
-    let mut writing = Writing::begin(sessions, &[path]).await?;
+pub(super) async fn create(store: &PostgresStore, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
+    let mut writing = Writing::begin(store, &[path]).await?;
     if writing.taken(path).await? {
         return Err(StoreError::Exists(path.clone()));
     }
@@ -120,7 +127,8 @@ pub(super) async fn create(sessions: &Sessions, path: &DocumentPath, body: Body)
     let statement = "
         INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb, $8, $8) RETURNING id";
-    let inserted = sessions
+    let inserted = store
+        .sessions
         .query(statement)
         .bind(path.as_str())
         .bind(i64::from(version))
@@ -133,22 +141,23 @@ pub(super) async fn create(sessions: &Sessions, path: &DocumentPath, body: Body)
         .fetch_one(&mut *writing.work)
         .await?;
     writing.index(inserted.try_get("id")?, path, &body).await?;
+    writing.note(path, true, at).await?;
     writing.commit().await?;
     Ok(Document { path: path.clone(), version, body, created_at: at, updated_at: at })
 }
 
 pub(super) async fn update(
-    sessions: &Sessions,
+    store: &PostgresStore,
     path: &DocumentPath,
     expected: u32,
     changes: Changes,
-    limits: Limits,
 ) -> Result<Document, StoreError> {
-    let mut writing = Writing::begin(sessions, &[path]).await?;
+    let mut writing = Writing::begin(store, &[path]).await?;
     let (id, before) = writing.current(path, Some(expected)).await?;
+    let listed = changes.listed();
     let reindexed = changes.title.is_some() || changes.content.is_some();
     let body = before.body.changed(changes);
-    body.check(limits)?;
+    body.check(store.limits)?;
     let version = following(before.version)?;
     writing.keep_version(id).await?;
     let at = now();
@@ -157,7 +166,8 @@ pub(super) async fn update(
         UPDATE documents SET version = $2, title = $3, media_type = $4, content = $5, metadata = $6::text::jsonb,
             tags = $7::text::jsonb, updated_at = $8
         WHERE id = $1";
-    sessions
+    store
+        .sessions
         .query(statement)
         .bind(id)
         .bind(i64::from(version))
@@ -172,17 +182,18 @@ pub(super) async fn update(
     if reindexed {
         writing.index(id, path, &body).await?;
     }
+    writing.note(path, listed, at).await?;
     writing.commit().await?;
     Ok(Document { path: path.clone(), version, body, created_at: before.created_at, updated_at: at })
 }
 
 pub(super) async fn relocate(
-    sessions: &Sessions,
+    store: &PostgresStore,
     from: &DocumentPath,
     to: &DocumentPath,
     expected: Option<u32>,
 ) -> Result<Document, StoreError> {
-    let mut writing = Writing::begin(sessions, &[from, to]).await?;
+    let mut writing = Writing::begin(store, &[from, to]).await?;
     let (id, before) = writing.current(from, expected).await?;
     if writing.taken(to).await? {
         return Err(StoreError::Exists(to.clone()));
@@ -192,18 +203,25 @@ pub(super) async fn relocate(
     writing.retire(from, before.version).await?;
     let at = now();
     let statement = "UPDATE documents SET path = $2, version = $3, updated_at = $4 WHERE id = $1";
-    let moving = sessions.query(statement).bind(id).bind(to.as_str()).bind(i64::from(version)).bind(at);
+    let moving = store.sessions.query(statement).bind(id).bind(to.as_str()).bind(i64::from(version)).bind(at);
     moving.execute(&mut *writing.work).await?;
     writing.index(id, to, &before.body).await?;
+    writing.note(from, true, at).await?;
+    writing.note(to, true, at).await?;
     writing.commit().await?;
     Ok(Document { path: to.clone(), version, updated_at: at, ..before })
 }
 
-pub(super) async fn delete(sessions: &Sessions, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
-    let mut writing = Writing::begin(sessions, &[path]).await?;
+pub(super) async fn delete(
+    store: &PostgresStore,
+    path: &DocumentPath,
+    expected: Option<u32>,
+) -> Result<u32, StoreError> {
+    let mut writing = Writing::begin(store, &[path]).await?;
     let (id, before) = writing.current(path, expected).await?;
     writing.retire(path, before.version).await?;
-    sessions.query("DELETE FROM documents WHERE id = $1").bind(id).execute(&mut *writing.work).await?;
+    store.sessions.query("DELETE FROM documents WHERE id = $1").bind(id).execute(&mut *writing.work).await?;
+    writing.note(path, true, now()).await?;
     writing.commit().await?;
     Ok(before.version)
 }

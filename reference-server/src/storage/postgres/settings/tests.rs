@@ -5,7 +5,7 @@ use super::*;
 const SECRET: &str = "hunter2";
 
 fn parse(url: &str) -> Result<PostgresSettings, UrlError> {
-    PostgresSettings::parse(url, None)
+    PostgresSettings::parse(url, &Access::default())
 }
 
 #[test]
@@ -47,9 +47,27 @@ fn named_statements_are_switched_off_by_a_parameter() {
 fn password_of_the_file_goes_before_the_url() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "from file\n").unwrap();
-    let settings = PostgresSettings::parse("postgres://ann:from-url@localhost/x", Some(file.path())).unwrap();
+    let access = |file| Access { password_file: Some(file), events: None };
+    let settings = PostgresSettings::parse("postgres://ann:from-url@localhost/x", &access(file.path())).unwrap();
     // sqlx shows a password to nothing but a URL.
     assert!(settings.options.to_url_lossy().as_str().contains("from%20file"));
-    let missing = PostgresSettings::parse("postgres://localhost/x", Some(Path::new("/missing")));
+    let missing = PostgresSettings::parse("postgres://localhost/x", &access(Path::new("/missing")));
     assert!(matches!(missing, Err(UrlError::PasswordFile(_))));
+}
+
+#[test]
+fn notifications_come_from_the_database_another_url_or_nowhere() {
+    let events = |named: Option<&str>| {
+        let named = named.map(|named| Named::from(std::ffi::OsStr::new(named)));
+        let access = Access { password_file: None, events: named.as_ref() };
+        PostgresSettings::parse("postgres://pool.example:6432/x", &access).map(|settings| settings.events)
+    };
+    let host = |events: Result<Events, UrlError>| match events.unwrap() {
+        Events::From(options) => options.get_host().to_owned(),
+        Events::Poll => "nowhere".to_owned(),
+    };
+    assert_eq!(host(events(None)), "pool.example");
+    assert_eq!(host(events(Some("postgres://db.example/x"))), "db.example");
+    assert_eq!(host(events(Some("poll"))), "nowhere");
+    assert!(matches!(events(Some("never")), Err(UrlError::Url)));
 }
