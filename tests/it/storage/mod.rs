@@ -2,6 +2,7 @@
 
 mod documents;
 pub(crate) mod engine;
+mod pooler;
 mod postgres;
 mod search;
 mod writers;

@@ -44,9 +44,16 @@ fn tools() -> PathBuf {
     folder("tools", TOOLS)
 }
 
-/// What tells one installation of the tools from another.
-pub(crate) fn tools_hash() -> String {
-    hash(TOOLS)
+const PGBOUNCER: &str = "tests/parts/debian/pgbouncer.txt";
+
+/// What tells one installation of PostgreSQL and PgBouncer from another.
+pub(crate) fn databases_hash() -> String {
+    format!("{}-{}", hash(TOOLS), hash(PGBOUNCER))
+}
+
+/// The folder of PgBouncer's `bin`.
+pub(crate) fn pgbouncer() -> PathBuf {
+    folder("pgbouncer", PGBOUNCER)
 }
 
 /// The folder of PostgreSQL's `bin`, `lib` and `share`.

