@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgGroup, Parser};
+use clap::{ArgGroup, Parser, Subcommand};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::state::StateError;
+use doorward_reference_server::storage::backup::{self, BackupError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::location::{Location, Named, OpenError};
 use doorward_reference_server::storage::postgres::{Access, UrlError};
-use doorward_reference_server::storage::{Limits, StoreError};
+use doorward_reference_server::storage::{DocumentStore, Limits, StoreError};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,9 +28,12 @@ use tracing_subscriber::EnvFilter;
 /// Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
 /// of it.
 #[derive(Debug, Parser)]
-#[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
+#[command(version, subcommand_negates_reqs = true, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
 #[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Serve Streamable HTTP on this address; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -53,18 +57,18 @@ struct Arguments {
     /// Keep documents in this SQLite file, created if it is not there, or in the PostgreSQL database of this
     /// `postgres://` URL; without it they are gone when the server stops. Give a password by PGPASSWORD or a file:
     /// everybody on this machine sees arguments
-    #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true)]
+    #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true, global = true)]
     #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
     database: Option<Named>,
 
     /// Read the password of a PostgreSQL database from this file, when the server starts
-    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", requires = "database")]
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", global = true)]
     database_password_file: Option<PathBuf>,
 
     /// Hear of other servers' changes by this `postgres://` URL, which must lead to the database without a pooler between;
     /// `poll`: look for them twice a second instead. Without it, the URL of --database
     #[arg(long, value_name = "URL|poll", env = "REFERENCE_SERVER_DATABASE_EVENTS_URL", hide_env_values = true)]
-    #[arg(value_parser = OsStringValueParser::new().map(Named::from), requires = "database")]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
     database_events_url: Option<Named>,
 
     /// Largest content of a document, in bytes
@@ -72,8 +76,37 @@ struct Arguments {
     max_document_bytes: usize,
 
     /// What to log on stderr, in the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
     log: String,
+}
+
+/// What else there is to do than to serve.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write every document of --database with all its versions into a file
+    ///
+    /// As one moment had them, also while servers write. Either engine can restore the file.
+    Backup {
+        /// A new file
+        file: PathBuf,
+    },
+    /// Put the documents of a backup into --database, which must be empty
+    Restore {
+        /// The file of a backup
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    async fn run(&self, documents: &dyn DocumentStore) -> Result<(), BackupError> {
+        let (done, counted) = match self {
+            Self::Backup { file } => ("backed up", backup::backup(documents, file).await?),
+            Self::Restore { file } => ("restored", backup::restore(documents, file).await?),
+        };
+        let (documents, earlier) = (counted.documents, counted.earlier);
+        writeln!(io::stdout(), "{done}: {documents} documents, {earlier} earlier versions")?;
+        Ok(())
+    }
 }
 
 impl Arguments {
@@ -92,6 +125,12 @@ enum RunError {
     Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error("backup and restore need --database")]
+    NoDatabase,
+    #[error("interrupted; nothing was done")]
+    Interrupted,
     #[error("cannot follow the database's changes: {0}")]
     Follow(#[from] StoreError),
     #[error("cannot listen: {0}")]
@@ -152,7 +191,19 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
     let limits = Limits { content_bytes: arguments.max_document_bytes };
-    let documents = arguments.location()?.open(limits).await?;
+    let location = arguments.location()?;
+    if arguments.command.is_some() && matches!(location, Location::Memory) {
+        return Err(RunError::NoDatabase);
+    }
+    let documents = location.open(limits).await?;
+    if let Some(command) = &arguments.command {
+        let outcome = tokio::select! {
+            outcome = command.run(&*documents) => outcome.map_err(RunError::from),
+            () = stop.cancelled() => Err(RunError::Interrupted),
+        };
+        documents.close().await;
+        return outcome;
+    }
     let server = ReferenceServer::new(Arc::clone(&documents))?;
     let following = documents.feed().await?.map(|feed| {
         let shared = Arc::clone(&server.shared);

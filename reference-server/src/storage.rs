@@ -9,6 +9,7 @@
 //! To add an engine: a module beside [`sqlite`] and [`postgres`], a folder of migrations beside theirs, a line in
 //! [`location`], and the engine in the suite of `tests/it/storage`.
 
+pub mod backup;
 pub mod document;
 pub mod feed;
 pub mod location;
@@ -21,7 +22,9 @@ pub mod words;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::Receiver;
 
+use backup::{BackupError, Record, Records};
 pub use document::{Body, Changes, Document, Hit, Invalid, Limits, Page, Revision, Summary};
 pub use feed::{ChangeFeed, DocumentChange};
 pub use path::DocumentPath;
@@ -121,6 +124,13 @@ pub trait DocumentStore: Debug + Send + Sync {
 
     /// What other servers of the same documents change from now on; `None` where there can be none.
     async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError>;
+
+    /// Gives everything, as one moment had it, to a backup; [`backup::Record::End`] only when that went well.
+    async fn dump(&self, records: Records) -> Result<(), BackupError>;
+
+    /// Takes everything of a backup, where the store is empty; nothing where the last record is not
+    /// [`backup::Record::End`].
+    async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

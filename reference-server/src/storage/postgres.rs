@@ -5,6 +5,7 @@
 //! may give every transaction another one; writers of one path take turns by a lock of the transaction, so that what
 //! one read is still true when it writes; every statement is a literal of this source, what a caller gave is bound.
 
+mod backup;
 mod feed;
 mod migrate;
 mod read;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::Receiver;
 
 pub use migrate::SchemaError;
 pub use settings::{Access, PostgresSettings, UrlError};
@@ -25,6 +27,7 @@ pub use settings::{Access, PostgresSettings, UrlError};
 use self::feed::PostgresFeed;
 use self::session::Sessions;
 use self::settings::Events;
+use super::backup::{BackupError, Record, Records};
 use super::{
     Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
     StoreError, Summary,
@@ -130,6 +133,14 @@ impl DocumentStore for PostgresStore {
 
     async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError> {
         Ok(Some(Box::new(bounded(PostgresFeed::open(self)).await?)))
+    }
+
+    async fn dump(&self, records: Records) -> Result<(), BackupError> {
+        backup::dump(self, records).await
+    }
+
+    async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError> {
+        backup::load(self, records).await
     }
 
     async fn close(&self) {

@@ -5,6 +5,7 @@
 //! statement, so that what it read is still true when it writes; a commit is on the disk before it is acknowledged
 //! (write-ahead log, `synchronous = FULL`); every statement is a literal of this source, what a caller gave is bound.
 
+mod backup;
 mod feed;
 mod read;
 mod rows;
@@ -22,8 +23,10 @@ use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlSafeStr};
+use tokio::sync::mpsc::Receiver;
 
 use self::feed::SqliteFeed;
+use super::backup::{BackupError, Record, Records};
 use super::{
     Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
     StoreError, Summary,
@@ -172,6 +175,14 @@ impl DocumentStore for SqliteStore {
 
     async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError> {
         Ok(if self.shared { Some(Box::new(SqliteFeed::open(self).await?)) } else { None })
+    }
+
+    async fn dump(&self, records: Records) -> Result<(), BackupError> {
+        backup::dump(self, records).await
+    }
+
+    async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError> {
+        backup::load(self, records).await
     }
 
     async fn close(&self) {

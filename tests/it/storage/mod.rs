@@ -1,5 +1,6 @@
 //! The promises of the document store, held by every engine: one suite, run on each.
 
+mod backup;
 mod documents;
 pub(crate) mod engine;
 mod pooler;

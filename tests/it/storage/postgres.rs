@@ -34,6 +34,29 @@ async fn schema_of_a_newer_server_is_refused() {
     assert!(refused.contains("step 9999"), "{refused}");
 }
 
+/// The schema as the first release left it, with a document.
+#[tokio::test(flavor = "multi_thread")]
+async fn schema_of_an_earlier_server_is_brought_up_to_date() {
+    let server = Postgres::start().await;
+    let first = crate::support::parts::repository_text("reference-server/migrations/postgres/0001_documents.sql");
+    server.sql(&first).await;
+    server
+        .sql(&format!(
+            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+                installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL,
+                execution_time BIGINT NOT NULL);
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES (1, 'documents', TRUE, sha384(convert_to($sql${first}$sql$, 'UTF8')), 0);
+            INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
+                VALUES ('a', 7, 'A', 'text/plain', 'old', '{{}}', '[]', 1, 2)"
+        ))
+        .await;
+    let store = open(&server.url()).await.unwrap();
+    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
+    store.create(&path("b"), body("text")).await.unwrap();
+    assert_eq!(server.sql("SELECT count(*) FROM changes").await, "1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn database_of_another_encoding_is_refused() {
     let server = Postgres::start().await;

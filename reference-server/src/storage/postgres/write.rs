@@ -12,10 +12,10 @@ use super::{PostgresStore, rows};
 use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
 
 /// A transaction that writes.
-struct Writing<'a> {
-    sessions: &'a Sessions,
+pub(super) struct Writing<'a> {
+    pub(super) sessions: &'a Sessions,
     origin: &'a str,
-    work: Work,
+    pub(super) work: Work,
 }
 
 fn now() -> i64 {
@@ -23,7 +23,7 @@ fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn json(body: &Body) -> (String, String) {
+pub(super) fn json(body: &Body) -> (String, String) {
     let tags = body.tags.iter().map(String::as_str).collect::<Value>();
     (Value::Object(body.metadata.clone()).to_string(), tags.to_string())
 }
@@ -34,7 +34,7 @@ fn following(version: u32) -> Result<u32, StoreError> {
 
 impl<'a> Writing<'a> {
     /// Begins, and waits until no other writer is at one of these paths, as a row's lock cannot where no row is yet.
-    async fn begin(store: &'a PostgresStore, paths: &[&DocumentPath]) -> Result<Self, StoreError> {
+    pub(super) async fn begin(store: &'a PostgresStore, paths: &[&DocumentPath]) -> Result<Self, StoreError> {
         // In one order, so that two writers never wait for each other. The seed keeps off other users of such locks.
         let statement = "
             SELECT pg_advisory_xact_lock(key) FROM (
@@ -54,7 +54,7 @@ impl<'a> Writing<'a> {
         row.as_ref().map_or(Ok(0), rows::version)
     }
 
-    async fn retire(&mut self, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
+    pub(super) async fn retire(&mut self, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
         let statement = "
             INSERT INTO retired_versions AS there (path, version) VALUES ($1, $2)
             ON CONFLICT (path) DO UPDATE SET version = greatest(there.version, excluded.version)";
@@ -95,7 +95,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    async fn index(&mut self, id: i64, path: &DocumentPath, body: &Body) -> Result<(), StoreError> {
+    pub(super) async fn index(&mut self, id: i64, path: &DocumentPath, body: &Body) -> Result<(), StoreError> {
         let statement = "
             INSERT INTO documents_text (document_id, path, title, content, vector)
             VALUES ($1, $2, $3, $4, $5::text::tsvector)
@@ -111,7 +111,7 @@ impl<'a> Writing<'a> {
         note(self.sessions, &mut self.work, self.origin, path, listed, at).await
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
         Ok(self.work.commit().await?)
     }
 }

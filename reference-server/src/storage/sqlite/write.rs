@@ -10,9 +10,9 @@ use super::feed::note;
 use super::{SqliteStore, rows};
 use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
 
-type Writing = Transaction<'static, Sqlite>;
+pub(super) type Writing = Transaction<'static, Sqlite>;
 
-async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
@@ -21,7 +21,7 @@ fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn json(body: &Body) -> (String, String) {
+pub(super) fn json(body: &Body) -> (String, String) {
     let tags = body.tags.iter().map(String::as_str).collect::<Value>();
     (Value::Object(body.metadata.clone()).to_string(), tags.to_string())
 }
@@ -37,7 +37,7 @@ async fn retired(writing: &mut Writing, path: &DocumentPath) -> Result<u32, Stor
     row.as_ref().map_or(Ok(0), rows::version)
 }
 
-async fn retire(writing: &mut Writing, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
+pub(super) async fn retire(writing: &mut Writing, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
     let statement = "
         INSERT INTO retired_versions (path, version) VALUES (?1, ?2)
         ON CONFLICT (path) DO UPDATE SET version = max(version, excluded.version)";
