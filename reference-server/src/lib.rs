@@ -8,8 +8,8 @@
 //! [`storage`] keeps documents, [`directory`] serves files and [`download`] links to them, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
-//! Invariants: nothing on the host is read or written on a caller's behalf but the database file and the directory that
-//! the operator named (the files of `read_file` are a built-in tree in memory);
+//! Invariants: nothing on the host is read or written on a caller's behalf but the one database and the directory that the
+//! operator named (the files of `read_file` are a built-in tree in memory);
 //! no result depends on an earlier request of a stateless client, except through signed request state.
 //!
 //! To add a tool: one function and one entry in a file of [`tools`].

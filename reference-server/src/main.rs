@@ -7,15 +7,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgGroup, Parser};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, Parser, Subcommand};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::directory::{self, Directory, Quota, Watch};
 use doorward_reference_server::download::{KEY_BYTES, LIFETIME, Links};
 use doorward_reference_server::fetch::{FetchError, Fetcher, Network};
 use doorward_reference_server::state::{Shared, StateError};
+use doorward_reference_server::storage::backup::{self, BackupError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
-use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
-use doorward_reference_server::storage::{DocumentStore, Limits};
+use doorward_reference_server::storage::location::{Location, Named, OpenError};
+use doorward_reference_server::storage::postgres::{Access, UrlError};
+use doorward_reference_server::storage::{DocumentStore, Limits, StoreError};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,13 +27,16 @@ use tracing_subscriber::EnvFilter;
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
-/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database file, or in memory while it runs, and
-/// files in a directory that you name. Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
-/// of it.
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database, or in memory while it runs, and
+/// files in a directory that you name. Nothing else on this machine is read or written on a caller's behalf. It has no
+/// authentication: put a guard in front of it.
 #[derive(Debug, Parser)]
-#[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
+#[command(version, subcommand_negates_reqs = true, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
 #[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
     /// Serve Streamable HTTP on this address; port 0 takes a free one
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -51,9 +57,22 @@ struct Arguments {
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
     allowed_host: Vec<String>,
 
-    /// Keep documents in this SQLite file, created if it is not there; without it they are gone when the server stops
-    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE")]
-    database: Option<PathBuf>,
+    /// Keep documents in this SQLite file, created if it is not there, or in the PostgreSQL database of this
+    /// `postgres://` URL; without it they are gone when the server stops. Give a password by PGPASSWORD or a file:
+    /// everybody on this machine sees arguments
+    #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true, global = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
+    database: Option<Named>,
+
+    /// Read the password of a PostgreSQL database from this file, when the server starts
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", global = true)]
+    database_password_file: Option<PathBuf>,
+
+    /// Hear of other servers' changes by this `postgres://` URL, which must lead to the database without a pooler between;
+    /// `poll`: look for them twice a second instead. Without it, the URL of --database
+    #[arg(long, value_name = "URL|poll", env = "REFERENCE_SERVER_DATABASE_EVENTS_URL", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
+    database_events_url: Option<Named>,
 
     /// Largest content of a document, in bytes
     #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
@@ -99,8 +118,44 @@ struct Arguments {
     fetch_allow: Vec<Network>,
 
     /// What to log on stderr, in the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
     log: String,
+}
+
+/// What else there is to do than to serve.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write every document of --database with all its versions into a file
+    ///
+    /// As one moment had them, also while servers write. Either engine can restore the file.
+    Backup {
+        /// A new file
+        file: PathBuf,
+    },
+    /// Put the documents of a backup into --database, which must be empty
+    Restore {
+        /// The file of a backup
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    async fn run(&self, documents: &dyn DocumentStore) -> Result<(), BackupError> {
+        let (done, counted) = match self {
+            Self::Backup { file } => ("backed up", backup::backup(documents, file).await?),
+            Self::Restore { file } => ("restored", backup::restore(documents, file).await?),
+        };
+        let (documents, earlier) = (counted.documents, counted.earlier);
+        writeln!(io::stdout(), "{done}: {documents} documents, {earlier} earlier versions")?;
+        Ok(())
+    }
+}
+
+impl Arguments {
+    fn location(&self) -> Result<Location, UrlError> {
+        let (password_file, events) = (self.database_password_file.as_deref(), self.database_events_url.as_ref());
+        Location::of(self.database.as_ref(), &Access { password_file, events })
+    }
 }
 
 /// Why the server could not run.
@@ -108,6 +163,8 @@ struct Arguments {
 enum RunError {
     #[error("cannot start: {0}")]
     State(#[from] StateError),
+    #[error("--database: {0}")]
+    Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -116,6 +173,14 @@ enum RunError {
     LinkKey(PathBuf, String),
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error("backup and restore need --database")]
+    NoDatabase,
+    #[error("interrupted; nothing was done")]
+    Interrupted,
+    #[error("cannot follow the database's changes: {0}")]
+    Follow(#[from] StoreError),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]
@@ -182,10 +247,19 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
     let limits = Limits { content_bytes: arguments.max_document_bytes };
-    let documents: Arc<dyn DocumentStore> = Arc::new(match &arguments.database {
-        Some(path) => SqliteStore::open(path, limits).await?,
-        None => SqliteStore::in_memory(limits).await?,
-    });
+    let location = arguments.location()?;
+    if arguments.command.is_some() && matches!(location, Location::Memory) {
+        return Err(RunError::NoDatabase);
+    }
+    let documents = location.open(limits).await?;
+    if let Some(command) = &arguments.command {
+        let outcome = tokio::select! {
+            outcome = command.run(&*documents) => outcome.map_err(RunError::from),
+            () = stop.cancelled() => Err(RunError::Interrupted),
+        };
+        documents.close().await;
+        return outcome;
+    }
     let served = serve(&arguments, Arc::clone(&documents), stop).await;
     // Also when serving failed: a clean end leaves one file.
     documents.close().await;
@@ -202,14 +276,31 @@ async fn serve(
         (None, Some(path)) => Some(Listener::unix(path.clone()).await.map_err(RunError::Listen)?),
         (None, None) => None,
     };
-    let mut shared = Shared::new(documents)?;
+    let mut shared = Shared::new(Arc::clone(&documents))?;
     if let Some(base) = arguments.public_url.clone().or_else(|| listener.as_ref().and_then(Listener::origin)) {
         shared = shared.with_links(links(arguments, &base)?);
     }
     if arguments.fetch {
         shared = shared.with_fetcher(Fetcher::new(arguments.fetch_allow.clone())?);
     }
-    let server = ReferenceServer::new(with_directory(shared, arguments)?);
+    let shared = with_directory(shared, arguments)?;
+    let following = documents.feed().await?.map(|feed| {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move { shared.follow(feed).await })
+    });
+    let served = offer(arguments, ReferenceServer::new(shared), listener, stop).await;
+    if let Some(following) = following {
+        following.abort();
+    }
+    served
+}
+
+async fn offer(
+    arguments: &Arguments,
+    server: ReferenceServer,
+    listener: Option<Listener>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
     let Some(listener) = listener else {
         return Ok(stdio::serve(server, stop).await?);
     };
@@ -235,7 +326,7 @@ fn with_directory(shared: Shared, arguments: &Arguments) -> Result<Arc<Shared>, 
     let watch = Watch::start(&directory);
     let shared = Arc::new(shared.with_directory(directory));
     match watch {
-        Ok(watch) => shared.follow(watch),
+        Ok(watch) => shared.follow_directory(watch),
         Err(error) => tracing::warn!(%error, "the directory is not watched: only changes through this server are told"),
     }
     Ok(shared)

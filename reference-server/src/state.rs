@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
 use tokio::sync::broadcast;
@@ -16,10 +17,13 @@ use crate::directory::{Directory, Watch};
 use crate::download::Links;
 use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
-use crate::storage::DocumentStore;
+use crate::storage::{ChangeFeed, DocumentStore};
 
 /// How many changes a slow subscriber may fall behind before it misses some.
-const CHANGES_BACKLOG: usize = 64;
+const CHANGES_BACKLOG: usize = 1024;
+
+/// How long to leave a store alone that could not tell what others changed.
+const FEED_REST: Duration = Duration::from_secs(2);
 
 /// Bytes of the key that signs request state; twice the codec's minimum strength is not needed.
 const STATE_KEY_BYTES: usize = 32;
@@ -127,7 +131,7 @@ impl Shared {
     }
 
     /// Tells subscribers what changes in the served directory, whoever changes it, for as long as the state lives.
-    pub fn follow(self: &Arc<Self>, mut watch: Watch) {
+    pub fn follow_directory(self: &Arc<Self>, mut watch: Watch) {
         self.watched.store(true, Ordering::SeqCst);
         let shared = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -145,7 +149,7 @@ impl Shared {
         });
     }
 
-    /// Whether [`Shared::follow`] tells what changes in the served directory.
+    /// Whether [`Shared::follow_directory`] tells what changes in the served directory.
     #[must_use]
     pub fn watches_directory(&self) -> bool {
         self.watched.load(Ordering::SeqCst)
@@ -163,6 +167,22 @@ impl Shared {
     /// Tells every subscriber. Nobody listening is fine.
     pub fn announce(&self, change: Change) {
         let _listeners = self.changes.send(change);
+    }
+
+    /// Tells every subscriber what other servers of the same documents change, for ever.
+    pub async fn follow(&self, mut feed: Box<dyn ChangeFeed>) {
+        loop {
+            // A failure is in the log by now, and nothing is lost by it.
+            let Ok(changes) = feed.next().await else {
+                tokio::time::sleep(FEED_REST).await;
+                continue;
+            };
+            if changes.iter().any(|change| change.listed) {
+                self.announce(Change::Resources);
+            }
+            let uris: BTreeSet<String> = changes.iter().map(|change| change.path.uri()).collect();
+            uris.into_iter().for_each(|uri| self.announce(Change::Resource(uri)));
+        }
     }
 
     /// Changes from now on.

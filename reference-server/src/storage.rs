@@ -4,20 +4,40 @@
 //! Invariants, for every engine: a change is there as a whole or not at all once its call returned; an update names the
 //! version that it was made from and is refused when that is no longer the current one; every update and move keeps
 //! the version before; a path and a version name one content forever, also after a deletion.
-//! To add an engine: a module beside [`sqlite`], and a folder of migrations beside `migrations/sqlite`.
+//! Search, for every engine: the same words are found, and the hits have the same order. First by how much of what was
+//! searched for the title and the path hold ([`TITLE_WEIGHT`], [`PATH_WEIGHT`]), then by the latest change, then by path.
+//! To add an engine: a module beside [`sqlite`] and [`postgres`], a folder of migrations beside theirs, a line in
+//! [`location`], and the engine in the suite of `tests/it/storage`.
 
+pub mod backup;
 pub mod document;
+pub mod feed;
+pub mod location;
 pub mod path;
+pub mod postgres;
 pub mod query;
 pub mod sqlite;
+pub mod words;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use tokio::sync::mpsc::Receiver;
 
+use backup::{BackupError, Record, Records};
 pub use document::{Body, Changes, Document, Hit, Invalid, Limits, Page, Revision, Summary};
+pub use feed::{ChangeFeed, DocumentChange};
 pub use path::DocumentPath;
 pub use query::{Filter, SearchText};
+
+/// What a word or phrase counts for a hit whose title holds it.
+pub const TITLE_WEIGHT: i64 = 2;
+
+/// What it counts for a hit whose path holds it.
+pub const PATH_WEIGHT: i64 = 1;
+
+/// Codes of SQLite (SQLITE_FULL) and PostgreSQL (disk_full) for a full disk.
+const FULL: [&str; 2] = ["13", "53100"];
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +80,15 @@ pub enum StoreError {
     Corrupt(&'static str),
 }
 
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let full =
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| FULL.contains(&code.as_ref()));
+        tracing::error!(%error, "the store failed");
+        if full { Self::Full } else { Self::Unavailable(error) }
+    }
+}
+
 /// A store of documents.
 #[async_trait]
 pub trait DocumentStore: Debug + Send + Sync {
@@ -90,8 +119,18 @@ pub trait DocumentStore: Debug + Send + Sync {
     async fn history(&self, path: &DocumentPath, before: Option<u32>, limit: u32)
     -> Result<Page<Revision>, StoreError>;
 
-    /// Documents that hold the text, the best first.
+    /// Documents that hold the text, the best first; see the order above.
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
+
+    /// What other servers of the same documents change from now on; `None` where there can be none.
+    async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError>;
+
+    /// Gives everything, as one moment had it, to a backup; [`backup::Record::End`] only when that went well.
+    async fn dump(&self, records: Records) -> Result<(), BackupError>;
+
+    /// Takes everything of a backup, where the store is empty; nothing where the last record is not
+    /// [`backup::Record::End`].
+    async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

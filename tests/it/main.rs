@@ -25,5 +25,6 @@ mod limits;
 mod parts;
 mod real_clients;
 mod reference_server;
+mod storage;
 mod telemetry;
 mod transports;

@@ -5,16 +5,27 @@ mod crashes;
 mod fetch;
 mod files;
 mod limits;
-mod subscriptions;
+pub(crate) mod subscriptions;
 
 use serde_json::{Value, json};
 
+use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
     clients::{Mode, Seen, Target, call, python_sdk, rust_sdk},
     door::Setup,
     rpc::{Answer, Client, LEGACY, MODERN},
     upstream::{Server, reference_stdio},
 };
+
+on_every_engine!(
+    document_is_stored_found_changed_and_deleted_in_both_eras,
+    document_is_stored_found_changed_and_deleted_through_the_door,
+    every_kind_of_path_is_read_as_a_resource_through_the_door,
+    rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras,
+    python_sdk_sees_the_same_in_both_eras,
+    pages_of_documents_and_resources_reach_every_document_once,
+    two_writers_lose_no_update,
+);
 
 /// The structured result of a call that went well.
 async fn done(client: &Client, tool: &str, arguments: Value) -> Value {
@@ -93,18 +104,16 @@ async fn change_and_delete(client: &Client, folder: &str, gone: i64) {
 /// Each era has its code for a resource that is not there.
 const GONE: [(&str, i64); 2] = [("modern", -32602), ("legacy", -32002)];
 
-#[tokio::test]
-async fn document_is_stored_found_changed_and_deleted_in_both_eras() {
-    let server = Server::reference().await;
+async fn document_is_stored_found_changed_and_deleted_in_both_eras(engine: Engine) {
+    let server = engine.server().await;
     for (client, (folder, gone)) in both_eras(&server.url).await.iter().zip(GONE) {
         write_and_find(client, folder).await;
         change_and_delete(client, folder, gone).await;
     }
 }
 
-#[tokio::test]
-async fn document_is_stored_found_changed_and_deleted_through_the_door() {
-    let server = Server::reference().await;
+async fn document_is_stored_found_changed_and_deleted_through_the_door(engine: Engine) {
+    let server = engine.server().await;
     let door = Setup::serve(&server.url).no_authentication().bundle("permit-all").start().await;
     for (client, (folder, gone)) in both_eras(&door.url).await.iter().zip(GONE) {
         write_and_find(client, folder).await;
@@ -112,9 +121,8 @@ async fn document_is_stored_found_changed_and_deleted_through_the_door() {
     }
 }
 
-#[tokio::test]
-async fn every_kind_of_path_is_read_as_a_resource_through_the_door() {
-    let server = Server::reference().await;
+async fn every_kind_of_path_is_read_as_a_resource_through_the_door(engine: Engine) {
+    let server = engine.server().await;
     let door = Setup::serve(&server.url).no_authentication().bundle("permit-all").start().await;
     let client = Client::modern(&door.url, None);
     for path in ["plan.md", "Notes/Plan A.md", "Pläne/été", "a b", "a/b(1) & c;d=e,f+g!.txt", "$~'x'/-_.z", "1.2/3"]
@@ -157,11 +165,11 @@ fn assert_life(seen: &Seen) {
     seen.error(10);
 }
 
-#[tokio::test]
-async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras() {
+async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
     for (mode, protocol) in [(Mode::Auto, MODERN), (Mode::Legacy, LEGACY)] {
-        let server = Server::reference().await;
-        let line = reference_stdio();
+        let server = Server::reference_on(&engine.another(&format!("http_{mode:?}").to_lowercase()).await).await;
+        let database = engine.another(&format!("stdio_{mode:?}").to_lowercase()).await.into_string().unwrap();
+        let line = [reference_stdio(), vec!["--database".to_owned(), database]].concat();
         for target in [Target::Http { url: &server.url, token: None }, Target::Stdio(&line)] {
             let seen = rust_sdk(&target, mode, life_of_a_document()).await;
             assert_eq!(seen.protocol, protocol);
@@ -171,19 +179,17 @@ async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras() {
 }
 
 /// It holds structured results to the output schemas, which the Rust SDK does not.
-#[tokio::test]
-async fn python_sdk_sees_the_same_in_both_eras() {
+async fn python_sdk_sees_the_same_in_both_eras(engine: Engine) {
     for (mode, protocol) in [(Mode::Auto, MODERN), (Mode::Legacy, LEGACY)] {
-        let server = Server::reference().await;
+        let server = Server::reference_on(&engine.another(&format!("python_{mode:?}").to_lowercase()).await).await;
         let seen = python_sdk(&Target::Http { url: &server.url, token: None }, mode, life_of_a_document()).await;
         assert_eq!(seen.protocol, protocol);
         assert_life(&seen);
     }
 }
 
-#[tokio::test]
-async fn pages_of_documents_and_resources_reach_every_document_once() {
-    let server = Server::reference().await;
+async fn pages_of_documents_and_resources_reach_every_document_once(engine: Engine) {
+    let server = engine.server().await;
     for client in both_eras(&server.url).await {
         let folder = if client.session.is_some() { "legacy" } else { "modern" };
         let wanted: Vec<String> = (0..7).map(|number| format!("{folder}/{number}")).collect();
@@ -224,13 +230,11 @@ async fn append(client: Client, name: &str, lines: usize) {
     }
 }
 
-#[tokio::test]
-async fn two_writers_lose_no_update() {
+/// Each through a server process of its own.
+async fn two_writers_lose_no_update(engine: Engine) {
     const LINES: usize = 25;
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("documents.db");
-    let server = Server::reference_with(|command| command.arg("--database").arg(&database)).await;
-    let [modern, legacy] = both_eras(&server.url).await;
+    let (server, other) = (engine.server().await, engine.server().await);
+    let (modern, legacy) = (Client::modern(&server.url, None), Client::legacy(&other.url, None).await);
     done(&modern, "document_create", json!({ "path": "log", "content": "" })).await;
     tokio::join!(append(modern.clone(), "modern", LINES), append(legacy, "legacy", LINES));
     let log = done(&modern, "document_read", json!({ "path": "log" })).await;

@@ -52,6 +52,9 @@ pub enum Invalid {
     /// Not a media type.
     #[error("a media type is type/subtype of at most {MEDIA_TYPE_BYTES_MAX} bytes, without parameters")]
     MediaType,
+    /// A character that not every engine can store.
+    #[error("content and metadata hold no NUL character (U+0000)")]
+    Nul,
     /// Too many tags, or one that is empty, too long or holds control characters.
     #[error("a document has at most {TAGS_MAX} tags, each of 1 to {TAG_BYTES_MAX} bytes without control characters")]
     Tags,
@@ -94,6 +97,9 @@ impl Body {
         if metadata > METADATA_BYTES_MAX {
             return Err(Invalid::Metadata(metadata));
         }
+        if self.content.contains('\0') || self.metadata.iter().any(|(key, value)| key.contains('\0') || nul(value)) {
+            return Err(Invalid::Nul);
+        }
         Ok(())
     }
 
@@ -107,6 +113,15 @@ impl Body {
             metadata: changes.metadata.unwrap_or(self.metadata),
             tags: changes.tags.unwrap_or(self.tags),
         }
+    }
+}
+
+fn nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(nul),
+        Value::Object(members) => members.iter().any(|(key, value)| key.contains('\0') || nul(value)),
+        _ => false,
     }
 }
 
@@ -134,6 +149,14 @@ pub struct Changes {
     pub metadata: Option<Map<String, Value>>,
     /// New tags in the place of all the old.
     pub tags: Option<BTreeSet<String>>,
+}
+
+impl Changes {
+    /// Whether a list of resources, which has title, media type and size, shows them.
+    #[must_use]
+    pub fn listed(&self) -> bool {
+        self.title.is_some() || self.media_type.is_some() || self.content.is_some()
+    }
 }
 
 /// A stored document at one version.

@@ -5,6 +5,8 @@
 //! statement, so that what it read is still true when it writes; a commit is on the disk before it is acknowledged
 //! (write-ahead log, `synchronous = FULL`); every statement is a literal of this source, what a caller gave is bound.
 
+mod backup;
+mod feed;
 mod read;
 mod rows;
 mod search;
@@ -14,21 +16,27 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqlSafeStr};
+use tokio::sync::mpsc::Receiver;
 
+use self::feed::SqliteFeed;
+use super::backup::{BackupError, Record, Records};
 use super::{
-    Body, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText, StoreError,
-    Summary,
+    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
+    StoreError, Summary,
 };
 
 /// The schema's steps. Once released, a step never changes.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql")),
+    (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
+];
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
@@ -48,6 +56,9 @@ pub enum OpenError {
     /// The schema cannot be brought up to date, for example because a newer server wrote it.
     #[error("cannot bring the database's schema up to date: {0}")]
     Schema(#[from] MigrateError),
+    /// The operating system gave no random bytes for a name of the store's own.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
 }
 
 /// Documents in SQLite.
@@ -56,6 +67,10 @@ pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
     limits: Limits,
+    /// What tells the changes of this store from others'.
+    origin: Arc<str>,
+    /// Whether others may have the same documents.
+    shared: bool,
 }
 
 impl SqliteStore {
@@ -77,7 +92,7 @@ impl SqliteStore {
         migrate(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
         let reader = readers.connect_with(options.pragma("query_only", "on")).await?;
-        Ok(Self { writer, reader, limits })
+        Ok(Self { writer, reader, limits, origin: origin()?, shared: true })
     }
 
     /// A database that is gone with the store.
@@ -89,8 +104,12 @@ impl SqliteStore {
         let only = single().idle_timeout(None).max_lifetime(None).min_connections(1);
         let writer = only.connect_with(options().in_memory(true).filename(":memory:")).await?;
         migrate(&writer).await?;
-        Ok(Self { reader: writer.clone(), writer, limits })
+        Ok(Self { reader: writer.clone(), writer, limits, origin: origin()?, shared: false })
     }
+}
+
+fn origin() -> Result<Arc<str>, OpenError> {
+    Ok(super::feed::origin().map_err(OpenError::Random)?.into())
 }
 
 fn options() -> SqliteConnectOptions {
@@ -113,7 +132,7 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
 impl DocumentStore for SqliteStore {
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
         body.check(self.limits)?;
-        write::create(&self.writer, path, body).await
+        write::create(self, path, body).await
     }
 
     async fn read(&self, path: &DocumentPath, version: Option<u32>) -> Result<Document, StoreError> {
@@ -121,7 +140,7 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn update(&self, path: &DocumentPath, expected: u32, changes: Changes) -> Result<Document, StoreError> {
-        write::update(&self.writer, path, expected, changes, self.limits).await
+        write::update(self, path, expected, changes).await
     }
 
     async fn relocate(
@@ -130,11 +149,11 @@ impl DocumentStore for SqliteStore {
         to: &DocumentPath,
         expected: Option<u32>,
     ) -> Result<Document, StoreError> {
-        write::relocate(&self.writer, from, to, expected).await
+        write::relocate(self, from, to, expected).await
     }
 
     async fn delete(&self, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
-        write::delete(&self.writer, path, expected).await
+        write::delete(self, path, expected).await
     }
 
     async fn list(&self, filter: &Filter, after: Option<&str>, limit: u32) -> Result<Page<Summary>, StoreError> {
@@ -152,6 +171,18 @@ impl DocumentStore for SqliteStore {
 
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError> {
         search::search(&self.reader, text, filter, limit).await
+    }
+
+    async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError> {
+        Ok(if self.shared { Some(Box::new(SqliteFeed::open(self).await?)) } else { None })
+    }
+
+    async fn dump(&self, records: Records) -> Result<(), BackupError> {
+        backup::dump(self, records).await
+    }
+
+    async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError> {
+        backup::load(self, records).await
     }
 
     async fn close(&self) {

@@ -1,4 +1,4 @@
-//! The store after an end: a kill in the middle of writing, and an orderly stop.
+//! The store after an end: a kill in the middle of writing, of the server or of the database, and an orderly stop.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,11 +6,15 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::done;
+use super::{done, refusal};
+use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
+    postgres::Postgres,
     rpc::{Answer, Client, Message},
     upstream::Server,
 };
+
+on_every_engine!(every_acknowledged_write_is_there_after_a_kill);
 
 const ROUNDS: u64 = 20;
 
@@ -18,7 +22,7 @@ async fn start(database: &Path) -> Server {
     Server::reference_with(|command| command.arg("--database").arg(database)).await
 }
 
-/// A call that may meet the server's end: `None` then.
+/// A call that may meet the server's end, or the database's: `None` then.
 async fn attempt(client: &Client, tool: &str, arguments: Value) -> Option<Value> {
     let message = Message::call(tool, arguments);
     let mut request = client.prepared(http::Method::POST).body(message.body);
@@ -29,7 +33,10 @@ async fn attempt(client: &Client, tool: &str, arguments: Value) -> Option<Value>
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let answer = Answer::read(status, headers, response.text().await.ok()?);
     let result = answer.message.get("result")?.clone();
-    assert_ne!(result["isError"], true, "{}", answer.body);
+    if result["isError"] == true {
+        assert_eq!(refusal(&answer)["code"], "store_unavailable");
+        return None;
+    }
     Some(result["structuredContent"].clone())
 }
 
@@ -83,11 +90,8 @@ async fn stored(client: &Client, folder: &str) -> Vec<(String, u64)> {
     found
 }
 
-#[tokio::test]
-async fn every_acknowledged_write_is_there_after_a_kill() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("documents.db");
-    let mut server = start(&database).await;
+async fn every_acknowledged_write_is_there_after_a_kill(engine: Engine) {
+    let mut server = engine.server().await;
     let mut writes = 0;
     for round in 0..ROUNDS {
         let writers = ["a", "b"].map(|name| tokio::spawn(write(server.url.clone(), format!("{round}{name}"))));
@@ -95,7 +99,7 @@ async fn every_acknowledged_write_is_there_after_a_kill() {
         tokio::time::sleep(Duration::from_millis(40 + 7 * round)).await;
         server.process.signal(Signal::KILL);
         server.process.exit_code(Duration::from_secs(10)).await;
-        server = start(&database).await;
+        server = engine.server().await;
         let client = Client::modern(&server.url, None);
         for (writer, name) in writers.into_iter().zip(["a", "b"]) {
             let acknowledged = writer.await.unwrap();
@@ -108,6 +112,31 @@ async fn every_acknowledged_write_is_there_after_a_kill() {
         }
     }
     assert!(writes > usize::try_from(ROUNDS).unwrap() * 4, "only {writes} writes were tried");
+}
+
+/// The server itself goes on all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn database_killed_in_the_middle_is_told_and_loses_no_acknowledged_write() {
+    let mut database = Postgres::start().await;
+    let server = Server::reference_on(database.url().as_ref()).await;
+    let client = Client::modern(&server.url, None);
+    for round in 0..5 {
+        let writers = ["a", "b"].map(|name| tokio::spawn(write(server.url.clone(), format!("{round}{name}"))));
+        tokio::time::sleep(Duration::from_millis(150 + 31 * round)).await;
+        database.kill().await;
+        let [first, second] = writers;
+        let acknowledged = [first.await.unwrap(), second.await.unwrap()];
+        let refused = client.call("document_read", json!({ "path": "x" })).await;
+        assert_eq!(refusal(&refused)["code"], "store_unavailable");
+        database.run().await;
+        for (acknowledged, name) in acknowledged.into_iter().zip(["a", "b"]) {
+            assert!(!acknowledged.is_empty(), "round {round}");
+            let stored = stored(&client, &format!("{round}{name}")).await;
+            let lost: Vec<_> = acknowledged.iter().filter(|write| !stored.contains(write)).collect();
+            assert!(lost.is_empty(), "round {round}: {lost:?} of {} lost", acknowledged.len());
+            assert!(stored.len() <= acknowledged.len() + 1, "{} of {}", stored.len(), acknowledged.len());
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,15 +5,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::done;
+use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
+    postgres::Postgres,
     rpc::{Client, Message},
     upstream::Server,
 };
 
+/// How often a server looks for others' changes where nothing wakes it.
+const POLL: Duration = Duration::from_millis(500);
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open stream of events.
-pub(super) struct Events {
+pub(crate) struct Events {
     response: reqwest::Response,
     text: String,
 }
@@ -67,13 +72,13 @@ pub(super) fn updated(uri: &str) -> (&'static str, Value) {
 pub(super) const LIST_CHANGED: (&str, Value) = ("notifications/resources/list_changed", Value::Null);
 
 /// Creates, updates and deletes what is subscribed to, after something that is not.
-async fn change(client: &Client, events: &mut Events) {
+pub(crate) async fn change(client: &Client, events: &mut Events) {
     done(client, "document_create", json!({ "path": "other", "content": "x" })).await;
-    done(client, "document_create", json!({ "path": "a b", "content": "one" })).await;
+    let created = done(client, "document_create", json!({ "path": "a b", "content": "one" })).await;
     let messages = events.until(&[LIST_CHANGED, updated("doc://a%20b")]).await;
     assert!(messages.iter().all(|message| message["params"]["uri"] != "doc://other"), "{messages:?}");
     events.forget();
-    let tags = json!({ "path": "a b", "expected_version": 1, "tags": ["t"] });
+    let tags = json!({ "path": "a b", "expected_version": created["version"], "tags": ["t"] });
     done(client, "document_update", tags).await;
     let messages = events.until(&[updated("doc://a%20b")]).await;
     // Tags are not in the list of resources.
@@ -83,20 +88,18 @@ async fn change(client: &Client, events: &mut Events) {
     events.until(&[LIST_CHANGED, updated("doc://a%20b")]).await;
 }
 
-#[tokio::test]
-async fn legacy_session_hears_of_the_documents_it_subscribed_to() {
-    let server = Server::reference().await;
+/// A legacy session at a server that listens to one document.
+async fn legacy_events(server: &Server) -> Events {
     let client = Client::legacy(&server.url, None).await;
-    let mut events = Events::of_session(&client).await;
+    let events = Events::of_session(&client).await;
     client.request("resources/subscribe", json!({ "uri": "doc://a%20b" })).await.result();
     let other = client.request("resources/subscribe", json!({ "uri": "doc://a b" })).await;
     assert_eq!(other.rpc_code(), -32002, "another spelling names nothing: {}", other.body);
-    change(&client, &mut events).await;
+    events
 }
 
-#[tokio::test]
-async fn stream_of_the_stateless_revision_hears_of_the_documents_it_names() {
-    let server = Server::reference().await;
+/// The same by the stateless revision.
+pub(crate) async fn modern_events(server: &Server) -> Events {
     let client = Client::modern(&server.url, None);
     let wanted = json!({ "resourcesListChanged": true, "resourceSubscriptions": ["doc://a%20b", "doc://../x"] });
     let message = Message::modern("subscriptions/listen", json!({ "notifications": wanted }));
@@ -108,5 +111,107 @@ async fn stream_of_the_stateless_revision_hears_of_the_documents_it_names() {
     let acknowledged = events.until(&[("notifications/subscriptions/acknowledged", Value::Null)]).await;
     let accepted = acknowledged[0]["params"]["notifications"]["resourceSubscriptions"].clone();
     assert_eq!(accepted, json!(["doc://a%20b"]), "{acknowledged:?}");
+    events
+}
+
+#[tokio::test]
+async fn legacy_session_hears_of_the_documents_it_subscribed_to() {
+    let server = Server::reference().await;
+    let mut events = legacy_events(&server).await;
+    change(&Client::legacy(&server.url, None).await, &mut events).await;
+}
+
+#[tokio::test]
+async fn stream_of_the_stateless_revision_hears_of_the_documents_it_names() {
+    let server = Server::reference().await;
+    let mut events = modern_events(&server).await;
+    change(&Client::modern(&server.url, None), &mut events).await;
+}
+
+on_every_engine!(
+    subscribers_hear_of_changes_that_another_server_made,
+    own_changes_are_told_once,
+    changes_of_before_are_nobodys_news,
+);
+
+async fn subscribers_hear_of_changes_that_another_server_made(engine: Engine) {
+    let (server, other) = (engine.server().await, engine.server().await);
+    let client = Client::modern(&other.url, None);
+    let mut events = legacy_events(&server).await;
+    change(&client, &mut events).await;
+    drop(events);
+    done(&client, "document_delete", json!({ "path": "other" })).await;
+    let mut events = modern_events(&server).await;
     change(&client, &mut events).await;
 }
+
+/// The changes of one server alone come by a shorter way, and not a second time by the long one.
+async fn own_changes_are_told_once(engine: Engine) {
+    let server = engine.server().await;
+    let client = Client::modern(&server.url, None);
+    let mut events = modern_events(&server).await;
+    done(&client, "document_create", json!({ "path": "a b", "content": "one" })).await;
+    tokio::time::sleep(2 * POLL).await;
+    // What another server does comes after all that might come a second time.
+    let other = engine.server().await;
+    let update = json!({ "path": "a b", "expected_version": 1, "tags": ["t"] });
+    done(&Client::modern(&other.url, None), "document_update", update).await;
+    tokio::time::sleep(2 * POLL).await;
+    let messages = events.until(&[updated("doc://a%20b")]).await;
+    tokio::time::timeout(POLL, events.until(&[("never", Value::Null)])).await.unwrap_err();
+    let heard = events.messages().iter().filter(|message| message["params"]["uri"] == "doc://a%20b").count();
+    assert_eq!(heard, 2, "{messages:?}");
+}
+
+async fn changes_of_before_are_nobodys_news(engine: Engine) {
+    let other = engine.server().await;
+    let client = Client::modern(&other.url, None);
+    done(&client, "document_create", json!({ "path": "a b", "content": "one" })).await;
+    let server = engine.server().await;
+    let mut events = modern_events(&server).await;
+    tokio::time::sleep(2 * POLL).await;
+    done(&client, "document_delete", json!({ "path": "a b" })).await;
+    events.until(&[updated("doc://a%20b")]).await;
+    let heard = events.messages().iter().filter(|message| message["params"]["uri"] == "doc://a%20b").count();
+    assert_eq!(heard, 1, "{}", events.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribers_hear_again_after_the_database_was_away() {
+    let mut database = Postgres::start().await;
+    let servers =
+        [Server::reference_on(database.url().as_ref()).await, Server::reference_on(database.url().as_ref()).await];
+    let client = Client::modern(&servers[1].url, None);
+    let mut events = modern_events(&servers[0]).await;
+    change(&client, &mut events).await;
+    database.kill().await;
+    database.run().await;
+    events.forget();
+    // The first call waits for the database.
+    change_again(&client, &mut events).await;
+}
+
+async fn change_again(client: &Client, events: &mut Events) {
+    done(client, "document_create", json!({ "path": "a b", "content": "again" })).await;
+    events.until(&[LIST_CHANGED, updated("doc://a%20b")]).await;
+}
+
+/// A notification makes the other server look at once; by the clock alone it would be twice a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn polling_takes_the_place_of_notifications_where_told() {
+    let database = Postgres::start().await;
+    let url = database.url();
+    let polling = ["--database", &url, "--database-events-url", "poll"];
+    let server = Server::reference_with(|command| command.args(polling)).await;
+    let other = Server::reference_with(|command| command.args(polling)).await;
+    assert_eq!(database.sql(LISTENERS).await, "0");
+    let mut events = modern_events(&server).await;
+    change(&Client::modern(&other.url, None), &mut events).await;
+    assert_eq!(database.sql(LISTENERS).await, "0");
+    let listening = Server::reference_on(url.as_ref()).await;
+    change_again(&Client::modern(&listening.url, None), &mut events).await;
+    tokio::time::timeout(PATIENCE, async { while database.sql(LISTENERS).await != "1" {} }).await.unwrap();
+}
+
+/// How many connections have listened.
+const LISTENERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";

@@ -9,6 +9,8 @@ pub(crate) mod h2;
 pub(crate) mod oidc;
 pub(crate) mod otlp;
 pub(crate) mod parts;
+pub(crate) mod pgbouncer;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rpc;

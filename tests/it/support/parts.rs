@@ -17,11 +17,15 @@ pub(crate) fn repository_text(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// The beginning of a lock file's hash.
+fn hash(lock: &str) -> String {
+    let lock = fs::read(repository().join(lock)).unwrap_or_else(|error| panic!("{lock}: {error}"));
+    digest::digest(&digest::SHA256, &lock).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The folder of one kind of part; the same name as in `tests/run`.
 fn folder(kind: &str, lock: &str) -> PathBuf {
-    let lock = fs::read(repository().join(lock)).unwrap_or_else(|error| panic!("{lock}: {error}"));
-    let hash: String =
-        digest::digest(&digest::SHA256, &lock).as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash(lock);
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .filter(|value| !value.is_empty())
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"), PathBuf::from);
@@ -34,8 +38,27 @@ fn folder(kind: &str, lock: &str) -> PathBuf {
     folder
 }
 
+const TOOLS: &str = "tests/parts/python/tools.txt";
+
 fn tools() -> PathBuf {
-    folder("tools", "tests/parts/python/tools.txt")
+    folder("tools", TOOLS)
+}
+
+const PGBOUNCER: &str = "tests/parts/debian/pgbouncer.txt";
+
+/// What tells one installation of PostgreSQL and PgBouncer from another.
+pub(crate) fn databases_hash() -> String {
+    format!("{}-{}", hash(TOOLS), hash(PGBOUNCER))
+}
+
+/// The folder of PgBouncer's `bin`.
+pub(crate) fn pgbouncer() -> PathBuf {
+    folder("pgbouncer", PGBOUNCER)
+}
+
+/// The folder of PostgreSQL's `bin`, `lib` and `share`.
+pub(crate) fn postgres() -> PathBuf {
+    tools().join("postgres").canonicalize().expect("tests/run linked PostgreSQL")
 }
 
 /// The Node.js executable.

@@ -43,4 +43,9 @@ fn body_beyond_a_limit_is_told_which() {
     assert_eq!(refused(|body| body.tags.extend(["t".repeat(TAG_BYTES_MAX + 1)])), Invalid::Tags);
     let metadata = refused(|body| body.metadata.extend([("k".to_owned(), json!("m".repeat(METADATA_BYTES_MAX)))]));
     assert!(matches!(metadata, Invalid::Metadata(_)));
+    assert_eq!(refused(|body| body.content = "a\0b".to_owned()), Invalid::Nul);
+    for hidden in [json!({"k\0": 1}), json!({"k": ["\0"]}), json!({"k": {"a": {"b\0": null}}})] {
+        let hidden = Body { metadata: hidden.as_object().unwrap().clone(), ..body() };
+        assert_eq!(hidden.check(Limits::default()), Err(Invalid::Nul));
+    }
 }

@@ -1,4 +1,4 @@
-//! Between rows and documents, and between the engine's errors and ours.
+//! Between rows and documents.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,6 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::storage::{Body, Document, DocumentPath, Filter, Revision, StoreError, Summary};
-
-/// SQLITE_FULL.
-const FULL: &str = "13";
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == FULL);
-        tracing::error!(%error, "the store failed");
-        if full { Self::Full } else { Self::Unavailable(error) }
-    }
-}
 
 /// A filter as it is bound: the range of paths, the tags as JSON, the media type.
 #[derive(Debug)]
@@ -51,6 +40,10 @@ fn path(row: &SqliteRow) -> Result<DocumentPath, StoreError> {
 
 fn size(row: &SqliteRow) -> Result<u64, StoreError> {
     u64::try_from(row.try_get::<i64, _>("size")?).map_err(|_| StoreError::Corrupt("size"))
+}
+
+pub(super) fn score(row: &SqliteRow) -> Result<f64, StoreError> {
+    i32::try_from(row.try_get::<i64, _>("score")?).map(f64::from).map_err(|_| StoreError::Corrupt("score"))
 }
 
 fn tags(row: &SqliteRow) -> Result<BTreeSet<String>, StoreError> {

@@ -2,12 +2,14 @@
 //!
 //! Invariant: every word of a caller stands in an FTS5 string, whose only special character is the quotation mark.
 
+use futures_util::TryStreamExt;
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
 use super::rows::{self, Bound};
 use crate::storage::query::Term;
-use crate::storage::{Filter, Hit, Page, SearchText, StoreError};
+use crate::storage::{Filter, Hit, PATH_WEIGHT, Page, SearchText, StoreError, TITLE_WEIGHT, words};
 
 pub(super) async fn search(
     pool: &SqlitePool,
@@ -15,38 +17,59 @@ pub(super) async fn search(
     filter: &Filter,
     limit: u32,
 ) -> Result<Page<Hit>, StoreError> {
-    // The weights are those of the index's columns: path, title, content. A smaller rank is a better one.
+    // The index tells which titles and paths hold which words; contents are read of the hits that are given only.
     let statement = "
-        SELECT documents.path, documents.version, documents.title, documents.media_type,
-            octet_length(documents.content) AS size, documents.tags, documents.updated_at,
-            snippet(documents_text, 2, '**', '**', '…', 24) AS snippet,
-            bm25(documents_text, 2.0, 5.0, 1.0) AS score
-        FROM documents_text JOIN documents ON documents.id = documents_text.rowid
-        WHERE documents_text MATCH ?1
-            AND documents.path >= ?2 AND documents.path < ?3 AND (?5 IS NULL OR documents.media_type = ?5)
-            AND NOT EXISTS (
-                SELECT 1 FROM json_each(?4) AS wanted
-                WHERE wanted.value NOT IN (SELECT value FROM json_each(documents.tags))
-            )
-        ORDER BY score, documents.path LIMIT ?6";
+        WITH placed AS (
+            SELECT held.rowid AS id, sum(place.value ->> 'weight') AS score
+            FROM json_each(?7) AS place CROSS JOIN documents_text AS held
+            WHERE held.documents_text MATCH (place.value ->> 'match')
+            GROUP BY held.rowid
+        ),
+        found AS (
+            SELECT documents.id AS id, coalesce(placed.score, 0) AS score, documents.updated_at AS at,
+                documents.path AS place
+            FROM documents_text JOIN documents ON documents.id = documents_text.rowid
+                LEFT JOIN placed ON placed.id = documents.id
+            WHERE documents_text MATCH ?1
+                AND documents.path >= ?2 AND documents.path < ?3 AND (?5 IS NULL OR documents.media_type = ?5)
+                AND NOT EXISTS (
+                    SELECT 1 FROM json_each(?4) AS wanted
+                    WHERE wanted.value NOT IN (SELECT value FROM json_each(documents.tags))
+                )
+            ORDER BY score DESC, at DESC, place LIMIT ?6
+        )
+        SELECT documents.path, documents.version, documents.title, documents.media_type, documents.content,
+            octet_length(documents.content) AS size, documents.tags, documents.updated_at, found.score
+        FROM found JOIN documents ON documents.id = found.id
+        ORDER BY found.score DESC, found.at DESC, found.place";
     let bound = Bound::new(filter);
-    let found = sqlx::query(statement)
+    let mut found = sqlx::query(statement)
         .bind(expression(text))
         .bind(bound.from)
         .bind(bound.below)
         .bind(bound.tags)
         .bind(bound.media_type)
         .bind(i64::from(limit) + 1)
-        .fetch_all(pool)
-        .await?;
-    let hit = |row| {
-        Ok(Hit {
-            summary: rows::summary(row)?,
-            snippet: row.try_get("snippet")?,
-            score: -row.try_get::<f64, _>("score")?,
-        })
+        .bind(places(text))
+        .fetch(pool);
+    let mut hits = vec![];
+    while let Some(row) = found.try_next().await? {
+        hits.push(Hit {
+            summary: rows::summary(&row)?,
+            snippet: words::snippet(row.try_get("content")?, text),
+            score: rows::score(&row)?,
+        });
+    }
+    Ok(Page::cut(hits, limit))
+}
+
+/// What is to be found in which column, and what it counts there, as JSON.
+fn places(text: &SearchText) -> String {
+    let columns = [("title", TITLE_WEIGHT), ("path", PATH_WEIGHT)];
+    let place = |term: &Term| {
+        columns.map(|(column, weight)| json!({"match": format!("{column} : {}", string(term)), "weight": weight}))
     };
-    Ok(Page::cut(found.iter().map(hit).collect::<Result<_, StoreError>>()?, limit))
+    json!(text.wanted.iter().flat_map(place).collect::<Vec<_>>()).to_string()
 }
 
 /// The search in FTS5's grammar.

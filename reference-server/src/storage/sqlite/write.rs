@@ -6,12 +6,13 @@ use serde_json::Value;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, Sqlite, Transaction};
 
-use super::rows;
-use crate::storage::{Body, Changes, Document, DocumentPath, Limits, StoreError};
+use super::feed::note;
+use super::{SqliteStore, rows};
+use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
 
-type Writing = Transaction<'static, Sqlite>;
+pub(super) type Writing = Transaction<'static, Sqlite>;
 
-async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
@@ -20,7 +21,7 @@ fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn json(body: &Body) -> (String, String) {
+pub(super) fn json(body: &Body) -> (String, String) {
     let tags = body.tags.iter().map(String::as_str).collect::<Value>();
     (Value::Object(body.metadata.clone()).to_string(), tags.to_string())
 }
@@ -36,7 +37,7 @@ async fn retired(writing: &mut Writing, path: &DocumentPath) -> Result<u32, Stor
     row.as_ref().map_or(Ok(0), rows::version)
 }
 
-async fn retire(writing: &mut Writing, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
+pub(super) async fn retire(writing: &mut Writing, path: &DocumentPath, version: u32) -> Result<(), StoreError> {
     let statement = "
         INSERT INTO retired_versions (path, version) VALUES (?1, ?2)
         ON CONFLICT (path) DO UPDATE SET version = max(version, excluded.version)";
@@ -73,8 +74,8 @@ async fn keep_version(writing: &mut Writing, id: i64) -> Result<(), StoreError> 
     Ok(())
 }
 
-pub(super) async fn create(pool: &SqlitePool, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
-    let mut writing = begin(pool).await?;
+pub(super) async fn create(store: &SqliteStore, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
+    let mut writing = begin(&store.writer).await?;
     let version = following(retired(&mut writing, path).await?)?;
     let at = now();
     let (metadata, tags) = json(&body);
@@ -95,21 +96,22 @@ pub(super) async fn create(pool: &SqlitePool, path: &DocumentPath, body: Body) -
     if inserted.rows_affected() == 0 {
         return Err(StoreError::Exists(path.clone()));
     }
+    note(&mut writing, &store.origin, path, true, at).await?;
     writing.commit().await?;
     Ok(Document { path: path.clone(), version, body, created_at: at, updated_at: at })
 }
 
 pub(super) async fn update(
-    pool: &SqlitePool,
+    store: &SqliteStore,
     path: &DocumentPath,
     expected: u32,
     changes: Changes,
-    limits: Limits,
 ) -> Result<Document, StoreError> {
-    let mut writing = begin(pool).await?;
+    let mut writing = begin(&store.writer).await?;
     let (id, before) = current(&mut writing, path, Some(expected)).await?;
+    let listed = changes.listed();
     let body = before.body.changed(changes);
-    body.check(limits)?;
+    body.check(store.limits)?;
     let version = following(before.version)?;
     keep_version(&mut writing, id).await?;
     let at = now();
@@ -129,17 +131,18 @@ pub(super) async fn update(
         .bind(at)
         .execute(&mut *writing)
         .await?;
+    note(&mut writing, &store.origin, path, listed, at).await?;
     writing.commit().await?;
     Ok(Document { path: path.clone(), version, body, created_at: before.created_at, updated_at: at })
 }
 
 pub(super) async fn relocate(
-    pool: &SqlitePool,
+    store: &SqliteStore,
     from: &DocumentPath,
     to: &DocumentPath,
     expected: Option<u32>,
 ) -> Result<Document, StoreError> {
-    let mut writing = begin(pool).await?;
+    let mut writing = begin(&store.writer).await?;
     let (id, before) = current(&mut writing, from, expected).await?;
     let taken = sqlx::query("SELECT 1 FROM documents WHERE path = ?1").bind(to.as_str());
     if taken.fetch_optional(&mut *writing).await?.is_some() {
@@ -151,15 +154,18 @@ pub(super) async fn relocate(
     let at = now();
     let statement = "UPDATE documents SET path = ?2, version = ?3, updated_at = ?4 WHERE id = ?1";
     sqlx::query(statement).bind(id).bind(to.as_str()).bind(version).bind(at).execute(&mut *writing).await?;
+    note(&mut writing, &store.origin, from, true, at).await?;
+    note(&mut writing, &store.origin, to, true, at).await?;
     writing.commit().await?;
     Ok(Document { path: to.clone(), version, updated_at: at, ..before })
 }
 
-pub(super) async fn delete(pool: &SqlitePool, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
-    let mut writing = begin(pool).await?;
+pub(super) async fn delete(store: &SqliteStore, path: &DocumentPath, expected: Option<u32>) -> Result<u32, StoreError> {
+    let mut writing = begin(&store.writer).await?;
     let (id, before) = current(&mut writing, path, expected).await?;
     retire(&mut writing, path, before.version).await?;
     sqlx::query("DELETE FROM documents WHERE id = ?1").bind(id).execute(&mut *writing).await?;
+    note(&mut writing, &store.origin, path, true, now()).await?;
     writing.commit().await?;
     Ok(before.version)
 }

@@ -50,8 +50,7 @@ async fn update(call: Call) -> Outcome {
     if changes == Changes::default() {
         return Err(DocumentError::NothingToChange.into());
     }
-    // The list of resources shows title, media type and size.
-    let listed = changes.title.is_some() || changes.media_type.is_some() || changes.content.is_some();
+    let listed = changes.listed();
     let document = call.server.shared.documents.update(&path, wanted.expected_version, changes).await?;
     call.announce(&path, listed);
     linked(&Stored::from(&document), &document)

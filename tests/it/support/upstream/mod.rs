@@ -4,7 +4,7 @@ mod answers;
 mod front;
 mod scripted;
 
-use std::time::Duration;
+use std::{ffi::OsStr, time::Duration};
 
 use tokio::process::Command;
 
@@ -26,6 +26,11 @@ impl Server {
     /// The project's own reference server, on a free port.
     pub(crate) async fn reference() -> Self {
         Self::reference_with(|command| command).await
+    }
+
+    /// The same with documents in this database.
+    pub(crate) async fn reference_on(database: &OsStr) -> Self {
+        Self::reference_with(|command| command.arg("--database").arg(database)).await
     }
 
     /// The same with more arguments or variables.

@@ -1,0 +1,89 @@
+//! What only PostgreSQL has: a server that may be away, and a schema that several servers bring up to date.
+
+use doorward_reference_server::storage::{
+    Limits, StoreError,
+    location::{Location, Named, OpenError},
+    postgres::Access,
+};
+
+use super::{body, engine::Engine, path};
+use crate::support::postgres::Postgres;
+
+async fn open(url: &str) -> Result<super::Store, OpenError> {
+    Location::of(Some(&Named::from(std::ffi::OsString::from(url))), &Access::default())
+        .unwrap()
+        .open(Limits::default())
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_start_together_make_one_schema() {
+    let engine = Engine::postgres().await;
+    let starts = (0..4).map(|_| engine.open(Limits::default()));
+    let stores = futures_util::future::join_all(starts).await;
+    stores[0].create(&path("a"), body("text")).await.unwrap();
+    assert_eq!(stores[3].read(&path("a"), None).await.unwrap().body.content, "text");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schema_of_a_newer_server_is_refused() {
+    let server = Postgres::start().await;
+    open(&server.url()).await.unwrap().close().await;
+    server.sql("INSERT INTO _sqlx_migrations VALUES (9999, 'later', now(), TRUE, 'x', 0)").await;
+    let refused = open(&server.url()).await.unwrap_err().to_string();
+    assert!(refused.contains("step 9999"), "{refused}");
+}
+
+/// The schema as the first release left it, with a document.
+#[tokio::test(flavor = "multi_thread")]
+async fn schema_of_an_earlier_server_is_brought_up_to_date() {
+    let server = Postgres::start().await;
+    let first = crate::support::parts::repository_text("reference-server/migrations/postgres/0001_documents.sql");
+    server.sql(&first).await;
+    server
+        .sql(&format!(
+            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+                installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL,
+                execution_time BIGINT NOT NULL);
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES (1, 'documents', TRUE, sha384(convert_to($sql${first}$sql$, 'UTF8')), 0);
+            INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
+                VALUES ('a', 7, 'A', 'text/plain', 'old', '{{}}', '[]', 1, 2)"
+        ))
+        .await;
+    let store = open(&server.url()).await.unwrap();
+    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
+    store.create(&path("b"), body("text")).await.unwrap();
+    assert_eq!(server.sql("SELECT count(*) FROM changes").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn database_of_another_encoding_is_refused() {
+    let server = Postgres::start().await;
+    server.sql("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C'").await;
+    let refused = open(&server.url_of("latin")).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("LATIN1"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_password_is_refused_without_showing_it() {
+    let server = Postgres::start().await;
+    let url = format!("postgres://postgres:hunter2@127.0.0.1:{}/postgres", server.port);
+    let refused = open(&url).await.unwrap_err();
+    assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_works_again_when_the_database_does() {
+    let mut server = Postgres::start().await;
+    let store = open(&server.url()).await.unwrap();
+    store.create(&path("a"), body("text")).await.unwrap();
+    server.kill().await;
+    assert!(matches!(store.read(&path("a"), None).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.create(&path("b"), body("text")).await, Err(StoreError::Unavailable(_))));
+    server.run().await;
+    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 1);
+    assert!(matches!(store.read(&path("b"), None).await, Err(StoreError::NotFound(_))));
+    store.create(&path("b"), body("text")).await.unwrap();
+}
