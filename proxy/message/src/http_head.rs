@@ -180,8 +180,13 @@ fn header_line(line: &[u8], framing: &mut Framing) -> Result<(), FramingError> {
 
 /// RFC 9110 §5.6.2.
 fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+/// Whether a byte may be part of a token, RFC 9110 §5.6.2.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     const SPECIAL: &[u8] = b"!#$%&'*+-.^_`|~";
-    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || SPECIAL.contains(byte))
+    byte.is_ascii_alphanumeric() || SPECIAL.contains(&byte)
 }
 
 /// RFC 9110 §5.5: no control characters but tab. Obsolete bytes over 0x7f pass; no header that decides anything takes them.

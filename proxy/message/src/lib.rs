@@ -3,10 +3,11 @@
 //! Everything that decides on, forwards or compares a message starts from the one strict pass of this crate, so that what
 //! is decided on is what is forwarded. In → out: bytes → [`Message`]s that hold exactly those bytes and say where their
 //! parts are; refusals are [`ParseError`]s with stable codes. Beside it: byte-exact edits ([`splice`]), Server-Sent Events
-//! ([`sse`]), the header mirror of 2026-07-28 ([`mirror`]) and the check of resource URIs ([`uri`]). Never: I/O, clocks,
+//! ([`sse`]), the framing of HTTP/1 ([`http_head`], [`http_chunks`]), the header mirror of 2026-07-28 ([`mirror`]) and the check of resource URIs ([`uri`]). Never: I/O, clocks,
 //! randomness that shows, policy, or anything that changes a message by itself.
 
 mod error;
+pub mod http_chunks;
 pub mod http_head;
 mod id;
 pub mod json;

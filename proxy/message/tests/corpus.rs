@@ -12,6 +12,8 @@ use std::path::Path;
 
 #[path = "../../../fuzz/src/header_mirror.rs"]
 mod header_mirror;
+#[path = "../../../fuzz/src/http_chunks.rs"]
+mod http_chunks;
 #[path = "../../../fuzz/src/message_parse.rs"]
 mod message_parse;
 #[path = "../../../fuzz/src/sse_split.rs"]
@@ -54,4 +56,9 @@ fn header_mirror_corpus_holds() {
 #[test]
 fn uri_canonical_corpus_holds() {
     replay("uri_canonical", uri_canonical::check);
+}
+
+#[test]
+fn http_chunks_corpus_holds() {
+    replay("http_chunks", http_chunks::check);
 }
