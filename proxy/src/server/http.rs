@@ -34,7 +34,7 @@ use crate::{
         door::Door,
         live::{LiveStream, Out},
     },
-    wire::{Wire, cork, uncork},
+    wire::{Chunks, Wire, chunks, cork, head_bytes, head_read, uncork},
 };
 
 /// An unread body up to this size is read after an early answer, so that the connection can stay.
@@ -127,6 +127,8 @@ impl HttpApp {
             Ok(Err(error)) => match error.etype() {
                 pingora::ErrorType::ReadTimedout => Accept::Timeout,
                 pingora::ErrorType::ConnectionClosed => return None,
+                // The codec's own bounds, of lines and of a megabyte, are no malformed heads.
+                _ if self.is_large(session) => Accept::HeadTooLarge,
                 _ => Accept::MalformedHttp,
             },
             Err(_) => Accept::Timeout,
@@ -140,6 +142,11 @@ impl HttpApp {
         None
     }
 
+    fn is_large(&self, session: &ServerSession) -> bool {
+        let bytes = session.as_http1().map_or(0, |http1| head_bytes(http1.stream()));
+        bytes > self.head_bytes_max as usize
+    }
+
     async fn exchange(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<()> {
         session.set_read_timeout(Some(self.bounds.body_idle));
         session.set_write_timeout(Some(self.bounds.write));
@@ -147,8 +154,16 @@ impl HttpApp {
             session.set_keepalive(None);
         }
         let request = Request::read(session);
-        let mut downstream =
-            HttpDownstream { session, expects_continue: request.expects_continue(), bounds: &self.bounds, left: false };
+        if let Some(http1) = session.as_http1() {
+            head_read(http1.stream(), request.is_chunked());
+        }
+        let mut downstream = HttpDownstream {
+            session,
+            expects_continue: request.expects_continue(),
+            chunked: request.is_chunked(),
+            bounds: &self.bounds,
+            left: false,
+        };
         let answer = pipeline::from_client(&self.door, &request.raw(), &mut downstream).await;
         if downstream.left {
             return None;
@@ -205,7 +220,7 @@ impl Drop for Counted<'_> {
 
 /// A session that begins with what was looked at ahead.
 fn http1(mut wire: Box<Wire>) -> ServerSession {
-    let begun = wire.take_ahead();
+    let begun = wire.begin_request();
     let mut session = ServerSession::new_http1(wire);
     if let ServerSession::H1(http1) = &mut session
         && !begun.is_empty()
@@ -267,18 +282,27 @@ impl Request {
     fn expects_continue(&self) -> bool {
         self.headers.contains_key(header::EXPECT)
     }
+
+    fn is_chunked(&self) -> bool {
+        self.headers.contains_key(header::TRANSFER_ENCODING)
+    }
 }
 
 struct HttpDownstream<'a> {
     session: &'a mut ServerSession,
     expects_continue: bool,
     bounds: &'a Bounds,
+    chunked: bool,
     left: bool,
 }
 
 #[async_trait]
 impl Downstream for HttpDownstream<'_> {
     async fn body(&mut self, bytes_max: usize) -> Result<Bytes, Stop> {
+        // What came with the head has been looked at already.
+        if self.chunks() == Chunks::Malformed {
+            return Err(Accept::MalformedHttp.into());
+        }
         if self.expects_continue && self.session.write_continue_response().await.is_err() {
             return Err(self.closed());
         }
@@ -293,6 +317,7 @@ impl Downstream for HttpDownstream<'_> {
             };
             let piece = match read {
                 Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None)) if self.chunks() == Chunks::Open => return Err(Accept::MalformedHttp.into()),
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => return Err(self.failed(&error)),
                 Err(_) => return Err(Accept::Timeout.into()),
@@ -323,7 +348,16 @@ impl HttpDownstream<'_> {
         Stop::Broken(Fault::DownstreamClosed, None)
     }
 
+    /// How the framing of a chunked body over HTTP/1.1 stands.
+    fn chunks(&self) -> Chunks {
+        let followed = self.session.as_http1().filter(|_| self.chunked);
+        followed.map_or(Chunks::Unwatched, |http1| chunks(http1.stream()))
+    }
+
     fn failed(&mut self, error: &pingora::Error) -> Stop {
+        if self.chunks() == Chunks::Malformed {
+            return Accept::MalformedHttp.into();
+        }
         match error.etype() {
             pingora::ErrorType::ReadTimedout => Accept::Timeout.into(),
             pingora::ErrorType::ConnectionClosed | pingora::ErrorType::ReadError => self.closed(),
@@ -338,10 +372,9 @@ fn prepare(session: &mut ServerSession, request: &Request, close: bool) -> bool 
         return true;
     }
     // Readers of chunked bodies differ in what they tolerate; what might be left of one is nobody's next request.
-    let chunked = request.headers.contains_key(header::TRANSFER_ENCODING);
     let unread = !session.is_body_done();
     let short = request.content_length.is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX) && !request.expects_continue();
-    if close || chunked || (unread && !short) {
+    if close || request.is_chunked() || (unread && !short) {
         session.set_keepalive(None);
         return false;
     }

@@ -1,5 +1,5 @@
-//! The stream between a codec and its socket: a head leaves in one write with the body behind it, and a resting
-//! connection waits for its next request without holding a buffer.
+//! The stream between a codec and its socket: a head leaves in one write with the body behind it, a resting connection
+//! waits for its next request without holding a buffer, and the framing of a chunked request is checked as it passes.
 //!
 //! pingora's codecs write a head and a body one after the other, and each write is a system call that costs as much as
 //! the decision about the request. [`cork`] holds back what is written until [`uncork`], and what is written next takes
@@ -7,6 +7,7 @@
 //! is one head; a shutdown lets everything go.
 
 mod digests;
+mod following;
 #[cfg(test)]
 mod tests;
 
@@ -15,13 +16,19 @@ use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub use self::following::Chunks;
+use self::following::Following;
 
 /// The most that is read ahead at once: as much as the codec reads for a head.
 const AHEAD_BYTES_MAX: usize = 4096;
@@ -35,6 +42,7 @@ pub struct Wire {
     corked: AtomicBool,
     held: BytesMut,
     ahead: BytesMut,
+    following: Mutex<Option<Box<Following>>>,
 }
 
 /// Holds back what is written from now on, if the stream is a [`Wire`].
@@ -48,15 +56,45 @@ pub fn uncork(stream: &Stream) {
 }
 
 fn set(stream: &Stream, corked: bool) {
-    if let Some(wire) = stream.as_ref().as_any().downcast_ref::<Wire>() {
+    if let Some(wire) = wire(stream) {
         wire.corked.store(corked, Ordering::Relaxed);
     }
+}
+
+/// The codec has read a request's head. From now on a chunked body is checked; any other is left alone.
+pub fn head_read(stream: &Stream, chunked: bool) {
+    let Some(wire) = wire(stream) else { return };
+    let mut following = wire.following.lock().unwrap_or_else(PoisonError::into_inner);
+    *following = chunked.then(|| {
+        let mut following = following.take().unwrap_or_else(|| Box::new(Following::Malformed));
+        following.head_read();
+        following
+    });
+}
+
+/// How a chunked body stands, whose bytes up to here the codec has.
+pub fn chunks(stream: &Stream) -> Chunks {
+    let Some(wire) = wire(stream) else { return Chunks::Unwatched };
+    let following = wire.following.lock().unwrap_or_else(PoisonError::into_inner);
+    following.as_ref().map_or(Chunks::Unwatched, |following| following.chunks())
+}
+
+/// How much there is of a head that has not come to its end.
+pub fn head_bytes(stream: &Stream) -> usize {
+    let Some(wire) = wire(stream) else { return 0 };
+    let following = wire.following.lock().unwrap_or_else(PoisonError::into_inner);
+    following.as_ref().map_or(0, |following| following.head_bytes())
+}
+
+fn wire(stream: &Stream) -> Option<&Wire> {
+    stream.as_ref().as_any().downcast_ref()
 }
 
 impl Wire {
     /// Around a fresh stream.
     pub fn new(inner: Stream) -> Self {
-        Self { inner, corked: AtomicBool::new(false), held: BytesMut::new(), ahead: BytesMut::new() }
+        let corked = AtomicBool::new(false);
+        Self { inner, corked, held: BytesMut::new(), ahead: BytesMut::new(), following: Mutex::new(None) }
     }
 
     /// The wire that a codec gives back; `None` if that is something else.
@@ -83,8 +121,10 @@ impl Wire {
     }
 
     /// What was looked at, for a codec that takes the first bytes of a request by themselves. They are not read again.
-    pub fn take_ahead(&mut self) -> BytesMut {
-        std::mem::take(&mut self.ahead)
+    pub fn begin_request(&mut self) -> BytesMut {
+        let begun = std::mem::take(&mut self.ahead);
+        *self.following.get_mut().unwrap_or_else(PoisonError::into_inner) = Following::begin(&begun);
+        begun
     }
 
     /// Reads by way of the stack, so that a connection at rest has no buffer.
@@ -94,6 +134,19 @@ impl Wire {
         ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
         self.ahead.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// What was looked at, else what the stream has.
+    fn poll_bytes(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(context, buffer);
+        }
+        let ahead = self.ahead.split_to(self.ahead.len().min(buffer.remaining()));
+        buffer.put_slice(&ahead);
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes all that is held.
@@ -124,13 +177,12 @@ impl Wire {
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.ahead.is_empty() {
-            return Pin::new(&mut this.inner).poll_read(context, buffer);
-        }
-        let ahead = this.ahead.split_to(this.ahead.len().min(buffer.remaining()));
-        buffer.put_slice(&ahead);
-        if this.ahead.is_empty() {
-            this.ahead = BytesMut::new();
+        let had = buffer.filled().len();
+        ready!(this.poll_bytes(context, buffer))?;
+        if let Some(following) = this.following.get_mut().unwrap_or_else(PoisonError::into_inner)
+            && !following.pass(buffer.filled().get(had..).unwrap_or_default())
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "malformed chunked body")));
         }
         Poll::Ready(Ok(()))
     }

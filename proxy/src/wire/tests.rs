@@ -1,3 +1,5 @@
+mod chunks;
+
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
