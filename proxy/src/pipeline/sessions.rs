@@ -1,10 +1,11 @@
 //! The legacy session's own HTTP requests: `GET` opens its stream of server messages, `DELETE` ends it.
 
 use bytes::Bytes;
+use doorward_message::Revision;
 use http::HeaderName;
 
 use super::{
-    accept::{RawHead, head},
+    accept::{RawHead, head, message::PROTOCOL_VERSION},
     admit::admission::{SESSION_ID, find_session},
     answer::{Answer, AnswerBody},
     arrival::Arrival,
@@ -68,6 +69,12 @@ pub(super) async fn end(context: &Context, raw: &RawHead<'_>, arrival: &mut Arri
 }
 
 fn session(context: &Context, raw: &RawHead<'_>) -> Result<super::admit::admission::ActiveSession, Stop> {
+    let version = head::single(raw.headers, PROTOCOL_VERSION, rejection::Accept::HeaderMismatch)?;
+    let revision = version.and_then(|version| Revision::parse(version.to_str().ok()?));
+    // The modern era has neither of these methods, whatever session a request names.
+    if revision.is_some_and(Revision::is_modern) {
+        return Err(rejection::Accept::MethodNotAllowed("POST").into());
+    }
     find_session(&context.door, raw.headers, &context.route, &context.caller.principal).map_err(|reason| match reason {
         Rejection::Session(rejection::Session::Missing) => rejection::Accept::MethodNotAllowed("POST").into(),
         reason => reason.into(),
