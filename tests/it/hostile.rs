@@ -1,8 +1,10 @@
 //! The hostile corpus: data files with byte-exact requests, see `tests/cases/`.
+//!
+//! Crowds measure how long others' calls take: there the clients, the upstream and the issuer must not share one thread.
 
 use crate::support::cases::run_file;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn exhaustion() {
     run_file("exhaustion").await;
 }
@@ -22,7 +24,7 @@ async fn messages() {
     run_file("messages").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn policies() {
     run_file("policies").await;
 }
@@ -37,7 +39,7 @@ async fn stdio() {
     run_file("stdio").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn tokens() {
     run_file("tokens").await;
 }

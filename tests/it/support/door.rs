@@ -21,12 +21,16 @@ pub(crate) struct Setup {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     admin: Option<String>,
+    user: Option<u32>,
 }
+
+/// `nobody` of every common system.
+const NOBODY: u32 = 65_534;
 
 impl Setup {
     fn new(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("doorward-test-").tempdir().unwrap();
-        let setup = Self { folder, arguments: vec![], environment: vec![], admin: None };
+        let setup = Self { folder, arguments: vec![], environment: vec![], admin: None, user: None };
         setup.arguments(arguments)
     }
 
@@ -121,6 +125,15 @@ impl Setup {
         self.arguments(&["--admin", &address])
     }
 
+    /// Runs it as a user whom the permissions of files bind. Call when the folder has everything.
+    pub(crate) fn ordinary_user(mut self) -> Self {
+        if rustix::process::geteuid().is_root() {
+            give(self.folder.path(), NOBODY);
+            self.user = Some(NOBODY);
+        }
+        self
+    }
+
     /// With an audit file.
     pub(crate) fn audit(self) -> Self {
         let file = self.audit_path().display().to_string();
@@ -146,6 +159,9 @@ impl Setup {
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         // A developer's own configuration must not leak into a test.
         command.env_remove("RUST_LOG").env("XDG_CONFIG_HOME", self.folder.path().join("config"));
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         Process::start("doorward", &mut command)
     }
 
@@ -169,6 +185,14 @@ impl Setup {
         let code = process.exit_code(Duration::from_secs(30)).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         (code, process.stderr.text())
+    }
+}
+
+/// Gives a folder and everything in it to a user.
+fn give(path: &Path, user: u32) {
+    std::os::unix::fs::chown(path, Some(user), Some(user)).unwrap();
+    if path.is_dir() {
+        fs::read_dir(path).unwrap().for_each(|entry| give(&entry.unwrap().path(), user));
     }
 }
 

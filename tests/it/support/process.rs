@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin, Command},
@@ -21,6 +21,9 @@ use tokio::{
 
 /// How long a process may take until it is ready. Generous: CI has two cores.
 pub(crate) const READY_MS_MAX: u64 = 60_000;
+
+/// Open files that a test and its door need each: a crowd of 5,000 connections, and the rest.
+const FILES: u64 = 6_000;
 
 /// Bytes that grow while a process runs.
 #[derive(Clone, Default)]
@@ -97,6 +100,23 @@ impl Output {
     }
 }
 
+/// Lets this process, and what it starts, open as many files as the crowds of the corpus need.
+fn allow_files() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let limit = getrlimit(Resource::Nofile);
+        if limit.current.is_some_and(|current| current < FILES) {
+            let raised = Rlimit { current: Some(FILES), maximum: limit.maximum };
+            setrlimit(Resource::Nofile, raised).unwrap_or_else(|error| {
+                panic!(
+                    "these tests need {FILES} open files, the hard limit is {:?} (ulimit -Hn): {error}",
+                    limit.maximum
+                )
+            });
+        }
+    });
+}
+
 /// A running child with everything it wrote.
 pub(crate) struct Process {
     name: String,
@@ -110,6 +130,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command` in its own process group.
     pub(crate) fn start(name: &str, command: &mut Command) -> Self {
+        allow_files();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

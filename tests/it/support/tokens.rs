@@ -171,6 +171,8 @@ struct Inner {
     mode: Mutex<Mode>,
     discovery_fetches: AtomicUsize,
     jwks_fetches: AtomicUsize,
+    jwks_now: AtomicUsize,
+    jwks_at_once: AtomicUsize,
     trap_fetches: AtomicUsize,
     token_number: AtomicU64,
 }
@@ -209,6 +211,8 @@ impl Issuer {
             mode: Mutex::default(),
             discovery_fetches: AtomicUsize::new(0),
             jwks_fetches: AtomicUsize::new(0),
+            jwks_now: AtomicUsize::new(0),
+            jwks_at_once: AtomicUsize::new(0),
             trap_fetches: AtomicUsize::new(0),
             token_number: AtomicU64::new(0),
         });
@@ -241,6 +245,11 @@ impl Issuer {
     /// How often the JWKS was fetched.
     pub(crate) fn jwks_fetches(&self) -> usize {
         self.inner.jwks_fetches.load(Ordering::SeqCst)
+    }
+
+    /// How many fetches of the JWKS there were at a time, at most.
+    pub(crate) fn jwks_at_once(&self) -> usize {
+        self.inner.jwks_at_once.load(Ordering::SeqCst)
     }
 
     /// How often a discovery document was fetched.
@@ -431,8 +440,12 @@ async fn discovery(State(inner): State<Arc<Inner>>) -> Response {
 
 async fn jwks(State(inner): State<Arc<Inner>>) -> Response {
     inner.jwks_fetches.fetch_add(1, Ordering::SeqCst);
+    let now = inner.jwks_now.fetch_add(1, Ordering::SeqCst) + 1;
+    inner.jwks_at_once.fetch_max(now, Ordering::SeqCst);
     let document = inner.jwks();
-    inner.answer(document).await
+    let answer = inner.answer(document).await;
+    inner.jwks_now.fetch_sub(1, Ordering::SeqCst);
+    answer
 }
 
 async fn jwks_document(State(inner): State<Arc<Inner>>) -> Response {

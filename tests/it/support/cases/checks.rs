@@ -23,6 +23,8 @@ pub(super) struct Before {
     stderr: usize,
     trap: usize,
     jwks: usize,
+    /// Counted only for a case that expects some.
+    pub(super) dropped: BTreeMap<String, u64>,
 }
 
 impl Before {
@@ -34,17 +36,22 @@ impl Before {
             stderr: running.door.process.stderr.bytes().len(),
             trap: trap_fetches(running),
             jwks: running.issuers[0].jwks_fetches(),
+            dropped: BTreeMap::new(),
         }
     }
 }
 
 impl Before {
     /// What a crowd is looked at for beside its answers: how many requests went upstream, how often keys were fetched.
-    pub(super) fn upstream_and_keys(&self, expect: &Expect, running: &Running) -> Vec<String> {
+    pub(super) fn upstream_and_keys(&self, expect: &Expect, running: &Running, took: Duration) -> Vec<String> {
         let mut failures = vec![];
-        let fetches = running.issuers[0].jwks_fetches() - self.jwks;
-        if expect.jwks_fetches_max.is_some_and(|most| fetches > most) {
-            failures.push(format!("{fetches} fetches of the keys"));
+        if let Some(period_s) = expect.jwks_period_s {
+            let (fetches, at_once) = (running.issuers[0].jwks_fetches() - self.jwks, running.issuers[0].jwks_at_once());
+            let most = usize::try_from(took.as_secs() / period_s).unwrap() + 1;
+            println!("  {fetches} fetches of the keys in {took:?}, {at_once} at a time");
+            if !(1..=most).contains(&fetches) || at_once > 1 {
+                failures.push(format!("{fetches} fetches of the keys in {took:?}, {at_once} at a time"));
+            }
         }
         let all = running.requests();
         let new = all.iter().zip(&self.requests).flat_map(|(requests, before)| &requests[*before..]);
@@ -83,6 +90,7 @@ impl Checks<'_> {
         }
         self.upstream();
         self.dropped().await;
+        self.counted().await;
         self.audit().await;
         self.absent();
         self.failures
@@ -215,6 +223,20 @@ impl Checks<'_> {
         self.failures.push("the connection to the upstream is still there".to_owned());
     }
 
+    async fn counted(&mut self) {
+        if self.expect.dropped.is_empty() {
+            return;
+        }
+        let mut now = self.running.dropped().await;
+        for (reason, count) in &self.before.dropped {
+            now.entry(reason.clone()).and_modify(|own| *own -= count);
+        }
+        now.retain(|_, count| *count > 0);
+        let mut wanted = self.expect.dropped.clone();
+        wanted.retain(|_, count| *count > 0);
+        self.check(now == wanted, || format!("dropped: {now:?}, not {:?}", self.expect.dropped));
+    }
+
     /// Records are written behind the answer. A refusal has exactly one.
     async fn audit(&mut self) {
         if let Some(code) = &self.expect.code {
@@ -249,10 +271,6 @@ impl Checks<'_> {
     }
 
     fn absent(&mut self) {
-        if let Some(most) = self.expect.jwks_fetches_max {
-            let fetches = self.running.issuers[0].jwks_fetches() - self.before.jwks;
-            self.check(fetches <= most, || format!("{fetches} fetches of the keys, more than {most}"));
-        }
         let audit = self.running.door.audit_text().split_off(self.before.audit);
         let stderr = self.running.door.process.stderr.bytes().split_off(self.before.stderr);
         let places: BTreeMap<&str, String> = [

@@ -125,7 +125,7 @@ impl Running {
         if fixture.no_authentication {
             setup = setup.no_authentication();
         }
-        let door = setup.start().await;
+        let door = setup.admin().start().await;
         let (anonymous, footprint) = (fixture.no_authentication, Footprint::default());
         let mut running = Self { door, upstreams, issuers, session: None, anonymous, footprint };
         running.warm(era, fixture).await;
@@ -168,6 +168,18 @@ impl Running {
             return;
         }
         panic!("the catalogue stays unknown\n{}", self.door.process.stderr.text());
+    }
+
+    /// How many messages of upstreams were dropped so far, by reason.
+    pub(super) async fn dropped(&self) -> BTreeMap<String, u64> {
+        let page = reqwest::get(format!("{}/metrics", self.door.admin())).await.unwrap().text().await.unwrap();
+        let lines = page.lines().filter_map(|line| line.strip_prefix("doorward_upstream_dropped"));
+        let read = |line: &str| {
+            let (_, rest) = line.split_once("reason=\"")?;
+            let (reason, rest) = rest.split_once('"')?;
+            Some((reason.to_owned(), rest.rsplit_once(' ')?.1.parse::<f64>().ok()? as u64))
+        };
+        lines.filter_map(read).collect()
     }
 
     /// Every complete request that any upstream got, by upstream.

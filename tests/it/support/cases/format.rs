@@ -29,6 +29,8 @@ pub(crate) struct UpstreamScript {
     pub(crate) last_times: Option<usize>,
     /// Pause after each piece.
     pub(crate) pause_ms: u64,
+    /// Before the last piece, waits until everybody of a crowd has come.
+    pub(crate) gate: bool,
     /// Close the connection afterwards.
     pub(crate) close: bool,
     /// A JSON-RPC `result` (JSON text): a complete JSON answer is made of it.
@@ -112,12 +114,14 @@ pub(crate) struct Expect {
     pub(crate) responses: Option<usize>,
     /// How many JSON messages a stream delivers.
     pub(crate) messages: Option<usize>,
+    /// Why messages of the upstream were dropped (`doorward_upstream_dropped_messages_total`), and how many.
+    pub(crate) dropped: BTreeMap<String, u64>,
     /// At most this long until the answer is complete.
     pub(crate) within_ms: Option<u64>,
     /// The interim answers (1xx), in order.
     pub(crate) interim: Option<Vec<u16>>,
-    /// At most this many fetches of the first issuer's keys.
-    pub(crate) jwks_fetches_max: Option<usize>,
+    /// The first issuer's keys are fetched at least once, never twice at a time, and not more often than once in this time.
+    pub(crate) jwks_period_s: Option<u64>,
     /// By how much the door's resident memory may have grown afterwards, where it is not what the common tail allows.
     pub(crate) growth_mib_max: Option<u64>,
     /// The valid call of the common tail is refused: the case leaves policies that refuse everything.
@@ -182,7 +186,7 @@ pub(crate) struct Case {
     pub(crate) raw: Option<String>,
     /// Writes the request in pieces of this many bytes …
     pub(crate) split_bytes: usize,
-    /// … with this pause.
+    /// … with this pause between them.
     pub(crate) split_pause_ms: u64,
     /// For so long nothing of the answer is read.
     pub(crate) unread_ms: u64,

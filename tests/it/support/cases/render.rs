@@ -1,6 +1,7 @@
 //! From a case to the exact bytes of its request.
 //!
 //! Templates: `{{NAME}}` is a placeholder's value, `{{hex:ff00}}` raw bytes, `{{repeat:N:TEXT}}` a repetition,
+//! `{{flip:NAME}}` a placeholder's value with its middle character changed,
 //! `{{keys:N}}` so many small members of an object, each after a comma. Everything else is taken as it stands.
 
 use std::collections::BTreeMap;
@@ -42,6 +43,12 @@ fn placeholder(name: &str, values: &Values) -> Vec<u8> {
     if let Some(count) = name.strip_prefix("keys:") {
         let count: usize = count.parse().unwrap();
         return (0..count).flat_map(|number| format!(",\"k{number}\":0").into_bytes()).collect();
+    }
+    if let Some(name) = name.strip_prefix("flip:") {
+        let mut value = values.get(name).unwrap_or_else(|| panic!("unknown placeholder {name}")).clone().into_bytes();
+        let middle = value.len() / 2;
+        value[middle] = if value[middle] == b'A' { b'B' } else { b'A' };
+        return value;
     }
     if let Some(repetition) = name.strip_prefix("repeat:") {
         let (count, text) = repetition.split_once(':').unwrap_or_else(|| panic!("{{{{repeat:N:TEXT}}}}, not {name}"));

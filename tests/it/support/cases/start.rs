@@ -1,6 +1,6 @@
 //! Doors that must not start, or must start and refuse: their files as data.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, time::Duration};
 
 use serde::Deserialize;
 
@@ -39,6 +39,8 @@ pub(crate) struct StartCase {
     pub(crate) files: BTreeMap<String, String>,
     /// Folders in it that are made as well.
     pub(crate) folders: Vec<String>,
+    /// Files in it that nobody may read. The door then runs as a user whom that binds, which `root` is not.
+    pub(crate) unreadable: Vec<String>,
     /// YAML of more configuration.
     pub(crate) config: String,
     pub(crate) expect: StartExpect,
@@ -59,6 +61,13 @@ pub(super) async fn run(case: &StartCase) -> Vec<String> {
     }
     for (file, text) in &case.files {
         setup = setup.file_bytes(file, &super::render::render(text, &Values::new()));
+    }
+    if !case.unreadable.is_empty() {
+        setup = setup.ordinary_user();
+    }
+    for file in &case.unreadable {
+        let path = setup.folder().join(file);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     }
     let (stderr, mut failures) = match case.expect.exit {
         Some(code) => {

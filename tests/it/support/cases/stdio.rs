@@ -77,6 +77,8 @@ pub(crate) struct StdioExpect {
     pub(crate) audit_absent: Vec<String>,
     /// The child's arguments.
     pub(crate) child_arguments: Option<Vec<String>>,
+    /// How often a child was started.
+    pub(crate) child_starts: Option<usize>,
     /// Variables that the child does not have.
     pub(crate) child_environment_absent: Vec<String>,
     /// Texts in no line that the child read.
@@ -155,6 +157,7 @@ pub(super) async fn run(case: &StdioCase) -> Vec<String> {
     door.process.stdout.hold(case.unread_ms > 0);
     door.process.offer(&render(&case.input, &values())).await;
     let grown = wait(case, &mut door, from).await;
+    println!("  grown by {} KiB at most", grown.saturating_sub(resident));
     let most = case.expect.growth_mib_max.unwrap_or(GROWTH_MIB_MAX) * 1024;
     if grown > resident + most {
         failures.push(format!("resident memory grew from {resident} KiB to {grown} KiB"));
@@ -272,8 +275,13 @@ fn places(case: &StdioCase, door: &StdioDoor, stdout: &str) -> Vec<String> {
 
 fn child_saw(expect: &StdioExpect, seen: &str) -> Vec<String> {
     let records: Vec<Value> = seen.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let started = records.iter().find(|record| record.get("arguments").is_some()).cloned().unwrap_or(Value::Null);
+    let mut starts = records.iter().filter(|record| record.get("arguments").is_some());
     let mut failures = vec![];
+    if expect.child_starts.is_some_and(|wanted| starts.clone().count() != wanted) {
+        failures.push(format!("{} children were started", starts.count()));
+        return failures;
+    }
+    let started = starts.next().cloned().unwrap_or(Value::Null);
     if let Some(arguments) = &expect.child_arguments
         && started["arguments"] != json!(arguments)
     {

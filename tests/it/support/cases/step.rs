@@ -81,7 +81,10 @@ fn recipe(recipe: &Recipe, values: &Values) -> Recipe {
 async fn run_step(case: &Case, running: &mut Running, values: &mut Values) -> Vec<String> {
     tokio::time::sleep(Duration::from_millis(case.wait_ms)).await;
     prepare(case, running, values);
-    let before = Before::now(running);
+    let mut before = Before::now(running);
+    if !case.expect.dropped.is_empty() {
+        before.dropped = running.dropped().await;
+    }
     if let Some(policies) = &case.policies {
         running.set_policies(policies).await;
     }
@@ -128,7 +131,11 @@ pub(super) fn sending(case: &Case, bytes: Vec<u8>) -> (Vec<Piece>, Patience) {
         return (vec![bytes.into()], patience);
     }
     let piece = |bytes: &[u8]| Piece { pause_ms: case.split_pause_ms, bytes: bytes.to_vec() };
-    (bytes.chunks(case.split_bytes).map(piece).collect(), patience)
+    let mut pieces: Vec<Piece> = bytes.chunks(case.split_bytes).map(piece).collect();
+    if let Some(first) = pieces.first_mut() {
+        first.pause_ms = 0;
+    }
+    (pieces, patience)
 }
 
 pub(super) fn reply(script: &UpstreamScript, values: &Values) -> Reply {
@@ -156,7 +163,11 @@ pub(super) fn reply(script: &UpstreamScript, values: &Values) -> Reply {
     }
     let last = script.send.last().filter(|_| script.last_times.is_some());
     let again = last.into_iter().cycle().take(script.last_times.unwrap_or(1) - 1);
-    for piece in script.send.iter().chain(again) {
+    let pieces = script.send.len() + script.last_times.unwrap_or(1) - 1;
+    for (place, piece) in script.send.iter().chain(again).enumerate() {
+        if script.gate && place + 1 == pieces {
+            steps.push(Step::Gate);
+        }
         steps.push(Step::Send(bytes(piece)));
         steps.push(Step::Pause(Duration::from_millis(script.pause_ms)));
     }

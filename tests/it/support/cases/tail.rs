@@ -36,6 +36,15 @@ impl Footprint {
     }
 }
 
+/// Processor time so far, its own and the system's for it.
+pub(super) fn cpu(pid: Pid) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let fields = text.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
+    // The 14th and 15th field; the first two end with the name's parenthesis.
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
 fn open_files(pid: Pid) -> usize {
     fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).map_or(0, Iterator::count)
 }
@@ -89,6 +98,8 @@ async fn settles(running: &Running, before: Footprint, growth_mib_max: u64) -> O
         let files = now.files <= before.files.max(running.footprint.files) + FILES_SLACK;
         let memory = now.resident_kib <= before.resident_kib + growth_mib_max * 1024;
         if files && memory {
+            let grown = now.resident_kib.saturating_sub(before.resident_kib);
+            println!("  grown by {grown} KiB after {:?}", begin.elapsed());
             return None;
         }
         if begin.elapsed() > SETTLES {

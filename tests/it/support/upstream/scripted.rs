@@ -36,6 +36,8 @@ pub(crate) enum Step {
     /// Writes these bytes; `{{id}}` becomes the JSON text of the request's id.
     Send(Vec<u8>),
     Pause(Duration),
+    /// Waits while the upstream is held, see [`Scripted::hold`].
+    Gate,
     /// Ends the connection after everything was written.
     Close,
 }
@@ -101,6 +103,8 @@ struct Inner {
     open: AtomicUsize,
     ended: Mutex<HashSet<usize>>,
     sessions: AtomicUsize,
+    holding: tokio::sync::watch::Sender<bool>,
+    held: AtomicUsize,
 }
 
 /// A running scripted upstream.
@@ -175,6 +179,16 @@ impl Scripted {
     /// Connections open now.
     pub(crate) fn open(&self) -> usize {
         self.inner.open.load(Ordering::SeqCst)
+    }
+
+    /// While it holds, nobody gets past a [`Step::Gate`].
+    pub(crate) fn hold(&self, holding: bool) {
+        self.inner.holding.send_replace(holding);
+    }
+
+    /// How many requests wait at a gate.
+    pub(crate) fn held(&self) -> usize {
+        self.inner.held.load(Ordering::SeqCst)
     }
 
     /// Waits until the requests so far satisfy `wanted`.
@@ -274,6 +288,11 @@ impl Inner {
                     if tokio::time::timeout(duration, gone).await.is_ok() {
                         return false;
                     }
+                }
+                Step::Gate => {
+                    self.held.fetch_add(1, Ordering::SeqCst);
+                    let _ = self.holding.subscribe().wait_for(|holding| !holding).await;
+                    self.held.fetch_sub(1, Ordering::SeqCst);
                 }
                 Step::Close => {
                     let _ = stream.shutdown().await;
