@@ -56,6 +56,19 @@ async fn arrive(running: &Running, count: usize) -> bool {
     false
 }
 
+/// Waits until the records of what came before are written: at least the door's first call, and then no more.
+pub(super) async fn records_settle(running: &Running) {
+    let mut seen = String::new();
+    for _ in 0..40 {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        let now = running.door.audit_text();
+        if now == seen && now.contains(r#""kind":"outcome""#) {
+            return;
+        }
+        seen = now;
+    }
+}
+
 /// Whether the records after `from` hold each decision once and its outcome once, both under one snapshot, and agree on
 /// which policies a snapshot has.
 pub(super) async fn one_snapshot_each(running: &Running, from: usize, wanted: usize) -> Vec<String> {

@@ -59,6 +59,9 @@ pub(crate) struct Crowd {
 
 /// Runs it and tells what was wrong.
 pub(super) async fn run(case: &Case, crowd: &Crowd, running: &Running, values: &Values) -> Vec<String> {
+    if crowd.one_snapshot_each {
+        held::records_settle(running).await;
+    }
     let before = Before::now(running);
     let begin = Instant::now();
     if crowd.keys_slow_ms > 0 {
