@@ -144,7 +144,7 @@ impl HttpApp {
 
     fn is_large(&self, session: &ServerSession) -> bool {
         let bytes = session.as_http1().map_or(0, |http1| head_bytes(http1.stream()));
-        bytes > self.head_bytes_max as usize
+        bytes > self.bounds.head_bytes_max as usize
     }
 
     async fn exchange(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> Option<()> {

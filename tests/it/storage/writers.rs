@@ -65,7 +65,7 @@ async fn concurrent_creators_and_deleters_never_repeat_a_version(engine: Engine)
     let mut created = first.await.unwrap();
     created.extend(second.await.unwrap());
     let different: BTreeSet<u32> = created.iter().copied().collect();
-    assert!(created.len() > ROUNDS, "{}", created.len());
+    assert!(created.len() >= ROUNDS, "in every round somebody creates: {}", created.len());
     assert_eq!(different.len(), created.len(), "{created:?}");
 }
 

@@ -22,7 +22,8 @@ pub struct Bounds {
     pub(super) write: Duration,
     /// Between requests.
     pub(super) keepalive: Duration,
-    head_bytes_max: u32,
+    /// Of a head, in bytes.
+    pub(super) head_bytes_max: u32,
     http2: Http2Limits,
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use self::send::{One, answered, requests};
 use super::{
     super::{
+        process::resident_kib,
         tokens::{Mode, Recipe},
         upstream::Era,
     },
@@ -22,7 +23,7 @@ use super::{
     fixture::Running,
     format::Case,
     render::Values,
-    tail::{cpu, resident_kib},
+    tail::cpu,
 };
 
 /// How a request becomes many.
