@@ -188,6 +188,23 @@ impl Directory {
         self.0.quota
     }
 
+    /// Whether the directory can be used: it is still where it was, and is not another one.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub async fn check(&self) -> Result<(), FileError> {
+        self.blocking(|inner| {
+            let failed = |errno: Errno| FileError::Io(errno.into());
+            let there = handle::root(&inner.path).and_then(rustix::fs::fstat).map_err(failed)?;
+            let served = rustix::fs::fstat(&inner.root).map_err(failed)?;
+            if (there.st_dev, there.st_ino) == (served.st_dev, served.st_ino) {
+                return Ok(());
+            }
+            Err(FileError::Io(io::Error::other("another directory is at its place")))
+        })
+        .await
+    }
+
     /// What is at `path`.
     ///
     /// # Errors

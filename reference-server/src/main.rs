@@ -2,17 +2,20 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgGroup, Parser, Subcommand};
+use clap::{ArgGroup, CommandFactory as _, Parser, Subcommand};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::directory::{self, Directory, Quota, Watch};
-use doorward_reference_server::download::{KEY_BYTES, LIFETIME, Links};
+use doorward_reference_server::health;
+use doorward_reference_server::download::{self, KEY_BYTES, LIFETIME, Links};
 use doorward_reference_server::fetch::{FetchError, Fetcher, Network};
+use doorward_reference_server::settings::{self, SettingsError};
 use doorward_reference_server::state::{Shared, StateError};
 use doorward_reference_server::storage::backup::{self, BackupError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
@@ -117,6 +120,11 @@ struct Arguments {
     #[arg(long, value_name = "NETWORK", requires = "fetch")]
     fetch_allow: Vec<Network>,
 
+    /// File with settings: keys are the names of flags without their dashes, in TOML. Flags, environment variables and
+    /// a .env file in the working directory go before it
+    #[arg(long, value_name = "FILE", env = "REFERENCE_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
     log: String,
@@ -191,6 +199,9 @@ enum RunError {
 
 fn endpoint_path(path: &str) -> Result<String, &'static str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    if health::PATHS.contains(&path) || path.starts_with(download::ROUTE) {
+        return Err("is taken: /live, /ready and /download/ are served beside the endpoint");
+    }
     if path.starts_with('/') && path.len() > 1 && plain {
         Ok(path.to_owned())
     } else {
@@ -207,7 +218,13 @@ fn public_url(url: &str) -> Result<String, &'static str> {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match settings() {
+        Ok(arguments) => Arguments::parse_from(arguments),
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::from(2);
+        }
+    };
     let filter = match EnvFilter::try_new(&arguments.log) {
         Ok(filter) => filter,
         Err(error) => {
@@ -237,6 +254,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line, with what the files say.
+fn settings() -> Result<Vec<OsString>, SettingsError> {
+    let (command, said) = (Arguments::command(), std::env::args_os().collect::<Vec<_>>());
+    let dotenv = Some(Path::new(".env")).filter(|path| path.exists());
+    settings::layered(&command, &said, dotenv, settings::named(&command, &said).as_deref())
 }
 
 fn complain(message: &str) {

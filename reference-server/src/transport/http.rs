@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::download;
+use crate::{download, health};
 use crate::server::ReferenceServer;
 
 /// How long requests may still run after `stop`.
@@ -132,12 +132,12 @@ fn router(
         .with_allowed_origins(hosts.iter().flat_map(|host| allowed_origins(host)))
         .enforce_origin_validation()
         .with_allowed_hosts(hosts)
-        .with_cancellation_token(streams);
+        .with_cancellation_token(streams.clone());
     let server = server.clone();
     let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(&options.path, service).merge(download::routes(shared))
+    Router::new().route_service(&options.path, service).merge(download::routes(Arc::clone(&shared))).merge(health::routes(shared, streams))
 }
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.

@@ -1,0 +1,104 @@
+//! Whether the server lives, and whether it can serve: `/live` and `/ready`, beside the endpoint.
+//!
+//! In: nothing. Out: 200, or 503 with the dependency that fails; what exactly fails is in the log.
+//! Invariant: asking often costs no more than asking once a second, since nobody is asked who they are.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::state::Shared;
+use crate::storage::Filter;
+
+/// The paths.
+pub const PATHS: [&str; 2] = ["/live", "/ready"];
+
+/// For how long a look at the dependencies holds.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// How long a dependency may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a dependency is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Check {
+    Ok,
+    Unavailable,
+}
+
+/// What the dependencies are like. Those that are not configured are left out.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Report {
+    ready: bool,
+    documents: Check,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<Check>,
+}
+
+struct Health {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    last: Mutex<Option<(Instant, Report)>>,
+}
+
+/// Serves both paths. Once `stop` is cancelled the server is not ready any more.
+pub fn routes(shared: Arc<Shared>, stop: CancellationToken) -> Router {
+    let health = Arc::new(Health { shared, stop, last: Mutex::new(None) });
+    let [live, ready_at] = PATHS;
+    Router::new().route(live, get(|| async { "ok\n" })).route(ready_at, get(ready)).with_state(health)
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> Response {
+    let mut report = health.report().await;
+    report.ready &= !health.stop.is_cancelled();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+impl Health {
+    async fn report(&self) -> Report {
+        let mut last = self.last.lock().await;
+        if let Some((when, report)) = *last
+            && when.elapsed() < HOLDS
+        {
+            return report;
+        }
+        let report = look(&self.shared).await;
+        *last = Some((Instant::now(), report));
+        report
+    }
+}
+
+async fn look(shared: &Shared) -> Report {
+    let filter = Filter::default();
+    let documents = check("documents", shared.documents.list(&filter, None, 1)).await;
+    let directory = match shared.directory() {
+        Some(directory) => Some(check("directory", directory.check()).await),
+        None => None,
+    };
+    let ready = documents == Check::Ok && directory != Some(Check::Unavailable);
+    Report { ready, documents, directory }
+}
+
+async fn check<T, E: std::fmt::Display>(name: &str, work: impl Future<Output = Result<T, E>>) -> Check {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(Ok(_)) => Check::Ok,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, dependency = name, "not ready");
+            Check::Unavailable
+        }
+        Err(_) => {
+            tracing::warn!(dependency = name, "not ready: no answer in time");
+            Check::Unavailable
+        }
+    }
+}

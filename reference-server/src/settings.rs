@@ -1,0 +1,203 @@
+//! Where the values of flags come from when the command line leaves them out: the environment, a `.env` file, a
+//! configuration file, and the defaults, in this order.
+//!
+//! In: the command, its arguments, the two files. Out: arguments that hold what the files say, for the command itself to
+//! check. Refusals: [`SettingsError`], with file and key.
+//! Invariant: a flag has one definition. A key of the file is a flag's name, a variable of `.env` is the flag's
+//! environment variable, and both are checked by what checks the flag.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use toml::Value;
+
+/// What the names of variables begin with; others in `.env` are somebody else's.
+const PREFIX: &str = "REFERENCE_SERVER_";
+
+/// Largest file, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// Why a file's settings were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// It cannot be read.
+    #[error("{path}: {reason}", path = path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A key that is no setting.
+    #[error("{path}: unknown key {key}; --help lists the flags, whose names without the dashes are the keys", path = path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A value that the flag does not take.
+    #[error("{path}: {key}: {reason}", path = path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A setting of a file, as an argument.
+#[derive(Debug)]
+struct Setting {
+    path: PathBuf,
+    key: String,
+    id: String,
+    argument: OsString,
+}
+
+/// The arguments, with what the files say put before them where neither the command line nor the environment says it.
+///
+/// # Errors
+/// See [`SettingsError`].
+pub fn layered(
+    command: &Command,
+    arguments: &[OsString],
+    dotenv: Option<&Path>,
+    file: Option<&Path>,
+) -> Result<Vec<OsString>, SettingsError> {
+    let said = command.clone().ignore_errors(true).get_matches_from(arguments);
+    let mut settings = dotenv.map(|path| variables(command, path)).transpose()?.unwrap_or_default();
+    let own: Vec<String> = settings.iter().map(|setting| setting.id.clone()).collect();
+    let keys = file.map(|path| keys(command, path)).transpose()?.unwrap_or_default();
+    settings.extend(keys.into_iter().filter(|setting| !own.contains(&setting.id)));
+    settings.retain(|setting| !is_said(command, &said, &setting.id));
+    for setting in &settings {
+        check(command, setting)?;
+    }
+    let (name, rest) = arguments.split_first().map(|(name, rest)| (name.clone(), rest)).unwrap_or_default();
+    let from_files = settings.into_iter().map(|setting| setting.argument);
+    Ok(std::iter::once(name).chain(from_files).chain(rest.iter().cloned()).collect())
+}
+
+/// The file that `--config` or its variable names.
+#[must_use]
+pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
+    let said = command.clone().ignore_errors(true).get_matches_from(arguments);
+    said.try_get_one::<PathBuf>("config").ok().flatten().cloned()
+}
+
+/// Whether the command line or the environment sets this flag, or another one that excludes it.
+fn is_said(command: &Command, said: &ArgMatches, id: &str) -> bool {
+    let explicit = |id: &str| {
+        matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+    };
+    let siblings = command.get_groups().filter(|group| group.get_args().any(|member| member.as_str() == id));
+    explicit(id) || siblings.flat_map(|group| group.get_args()).any(|member| explicit(member.as_str()))
+}
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    let failed = |reason: String| SettingsError::Unreadable { path: path.to_owned(), reason };
+    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(failed(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))
+}
+
+/// What `.env` says.
+fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
+    let text = read(path)?;
+    let mut settings = Vec::new();
+    for pair in dotenvy::from_read_iter(text.as_bytes()) {
+        let failed = |error: dotenvy::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+        let (key, value) = pair.map_err(failed)?;
+        if !key.starts_with(PREFIX) {
+            continue;
+        }
+        let arg = command.get_arguments().find(|arg| arg.get_env().is_some_and(|env| env == key.as_str()));
+        let unknown = || SettingsError::Unknown { path: path.to_owned(), key: key.clone() };
+        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(unknown)?;
+        settings.extend(setting(path, &key, arg, &Value::String(value))?);
+    }
+    Ok(settings)
+}
+
+/// What the configuration file says.
+fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
+    let failed = |error: toml::de::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+    let table: toml::Table = toml::from_str(&read(path)?).map_err(failed)?;
+    let mut settings = Vec::new();
+    for (key, value) in &table {
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(key.as_str()));
+        let unknown = || SettingsError::Unknown { path: path.to_owned(), key: key.clone() };
+        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(unknown)?;
+        match value {
+            Value::Array(values) => {
+                for value in values {
+                    settings.extend(setting(path, key, arg, value)?);
+                }
+            }
+            value => settings.extend(setting(path, key, arg, value)?),
+        }
+    }
+    Ok(settings)
+}
+
+/// A value as an argument; `None` for a switch that is off.
+fn setting(path: &Path, key: &str, arg: &Arg, value: &Value) -> Result<Option<Setting>, SettingsError> {
+    let refused = |reason: &str| SettingsError::Value { path: path.to_owned(), key: key.to_owned(), reason: reason.to_owned() };
+    let long = arg.get_long().ok_or_else(|| refused("it cannot be set in a file"))?;
+    let takes_value = arg.get_action().takes_values();
+    let argument = match value {
+        Value::Boolean(false) if !takes_value => return Ok(None),
+        Value::String(text) if !takes_value && text == "false" => return Ok(None),
+        Value::Boolean(true) if !takes_value => format!("--{long}"),
+        Value::String(text) if !takes_value && text == "true" => format!("--{long}"),
+        _ if !takes_value => return Err(refused("it must be true or false")),
+        Value::String(text) => format!("--{long}={text}"),
+        Value::Integer(number) => format!("--{long}={number}"),
+        _ => return Err(refused("it must be a text or a whole number")),
+    };
+    let id = arg.get_id().to_string();
+    Ok(Some(Setting { path: path.to_owned(), key: key.to_owned(), id, argument: argument.into() }))
+}
+
+/// Whether the flag takes the value; what else a command line needs is not asked here.
+fn check(command: &Command, setting: &Setting) -> Result<(), SettingsError> {
+    use clap::error::ErrorKind;
+    let alone = [OsString::from(command.get_name()), setting.argument.clone()];
+    let Err(error) = command.clone().try_get_matches_from(alone) else {
+        return Ok(());
+    };
+    let about_value = matches!(
+        error.kind(),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::NoEquals | ErrorKind::InvalidUtf8
+    );
+    if !about_value {
+        return Ok(());
+    }
+    let reason = error.source_text();
+    Err(SettingsError::Value { path: setting.path.clone(), key: setting.key.clone(), reason })
+}
+
+/// What an error of the command line says about a value, without the usage around it.
+trait SourceText {
+    fn source_text(&self) -> String;
+}
+
+impl SourceText for clap::Error {
+    fn source_text(&self) -> String {
+        if let Some(source) = std::error::Error::source(self) {
+            return source.to_string();
+        }
+        let text = self.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;
