@@ -74,6 +74,46 @@ async fn wrong_password_is_refused_without_showing_it() {
     assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused:?}");
 }
 
+/// Another transaction holds what a call needs, for ever: the database itself gives the call up.
+#[tokio::test(flavor = "multi_thread")]
+async fn call_that_waits_for_ever_is_given_up_and_leaves_nothing() {
+    let server = Postgres::start().await;
+    let store = open(&server.url()).await.unwrap();
+    store.create(&path("a"), body("text")).await.unwrap();
+    let holder = server.hold("SELECT * FROM documents FOR UPDATE").await;
+    let refused = store.update(&path("a"), 1, super::content("late")).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 1);
+    drop(holder);
+    let again = async { while store.update(&path("a"), 1, super::content("again")).await.is_err() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), again).await.unwrap();
+}
+
+/// As the documentation tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn database_goes_back_to_a_moment_by_its_archive() {
+    let mut server = Postgres::start_archiving().await;
+    let store = open(&server.url()).await.unwrap();
+    store.create(&path("a"), body("before the base backup")).await.unwrap();
+    let base = server.base_backup().await;
+    store.update(&path("a"), 1, super::content("before the moment")).await.unwrap();
+    let moment = server.sql("SELECT clock_timestamp()").await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    store.update(&path("a"), 2, super::content("after the moment")).await.unwrap();
+    server.sql("SELECT pg_switch_wal()").await;
+    let archived = "SELECT last_archived_wal IS NOT NULL AND (SELECT count(*) FROM pg_ls_archive_statusdir()
+        WHERE name LIKE '%.ready') = 0 FROM pg_stat_archiver";
+    while server.sql(archived).await != "t" {}
+    store.close().await;
+    server.kill().await;
+    server.recover(&base, &moment).await;
+    let store = open(&server.url()).await.unwrap();
+    let read = store.read(&path("a"), None).await.unwrap();
+    assert_eq!((read.version, read.body.content.as_str()), (2, "before the moment"));
+    assert_eq!(store.read(&path("a"), Some(1)).await.unwrap().body.content, "before the base backup");
+    store.update(&path("a"), 2, super::content("anew")).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn store_works_again_when_the_database_does() {
     let mut server = Postgres::start().await;

@@ -127,24 +127,47 @@ pub(crate) struct Postgres {
     pooler: PathBuf,
     pub(crate) port: u16,
     process: Option<Process>,
+    settings: Vec<String>,
 }
 
 impl Postgres {
     pub(crate) async fn start() -> Self {
+        let mut server = Self::stopped().await;
+        server.run().await;
+        server
+    }
+
+    /// One that copies each segment of its log into a folder.
+    pub(crate) async fn start_archiving() -> Self {
+        let mut server = Self::stopped().await;
+        let archive = server.folder.path().join("archive");
+        fs::create_dir(&archive).unwrap();
+        give(&archive);
+        server.settings = vec![
+            "archive_mode=on".to_owned(),
+            format!("archive_command=cp %p {}/%f", archive.display()),
+            format!("restore_command=cp {}/%f %p", archive.display()),
+        ];
+        server.run().await;
+        server
+    }
+
+    async fn stopped() -> Self {
         let fixture = Fixture::ready().await;
         let folder = tempfile::tempdir().unwrap();
         give(folder.path());
         copy(&fixture.cluster, &folder.path().join("data"), false).await;
-        let mut server =
-            Self { folder, programs: fixture.programs, pooler: fixture.pooler, port: free_port(), process: None };
-        server.run().await;
-        server
+        let Fixture { programs, pooler, .. } = fixture;
+        Self { folder, programs, pooler, port: free_port(), process: None, settings: vec![] }
     }
 
     /// Starts it, or starts it again, and waits until it takes connections.
     pub(crate) async fn run(&mut self) {
         let mut command = program(&self.programs, "postgres");
         command.arg("-D").arg(self.folder.path().join("data")).arg("-p").arg(self.port.to_string());
+        for setting in &self.settings {
+            command.arg("-c").arg(setting);
+        }
         for setting in
             ["listen_addresses=127.0.0.1", "unix_socket_directories=", "autovacuum=off", "shared_buffers=16MB"]
         {
@@ -152,7 +175,7 @@ impl Postgres {
         }
         loop {
             let process = Process::start("PostgreSQL", &mut command);
-            let told = |line: &str| line.contains("ready to accept connections") || line.contains("still in use");
+            let told = |line: &str| line.contains("ready to accept") || line.contains("still in use");
             let Some((line, _)) = process.stderr.wait_line(0, PATIENCE, told).await else {
                 panic!("PostgreSQL is not ready: {}", process.stderr.text());
             };
@@ -173,9 +196,35 @@ impl Postgres {
         process.exit_code(PATIENCE).await;
     }
 
-    /// Stops or continues the main process and whatever it started last; for a server that answers nothing.
-    pub(crate) fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("PostgreSQL runs").signal(signal);
+    /// A copy of the data directory, by the server's own program; where it is.
+    pub(crate) async fn base_backup(&self) -> PathBuf {
+        let base = self.folder.path().join("base");
+        let mut command = program(&self.programs, "pg_basebackup");
+        command.args(["-X", "none", "-c", "fast", "-d", &self.url(), "-D"]).arg(&base);
+        done(command).await;
+        base
+    }
+
+    /// Starts with a base backup and what was archived up to a moment.
+    pub(crate) async fn recover(&mut self, base: &Path, moment: &str) {
+        let data = self.folder.path().join("data");
+        fs::remove_dir_all(&data).unwrap();
+        fs::rename(base, &data).unwrap();
+        fs::write(data.join("recovery.signal"), "").unwrap();
+        self.settings.push(format!("recovery_target_time={moment}"));
+        self.run().await;
+        self.sql("SELECT pg_wal_replay_resume()").await;
+        while self.sql("SELECT pg_is_in_recovery()").await != "f" {}
+    }
+
+    /// A transaction that has done this and goes on until it is dropped.
+    pub(crate) async fn hold(&self, statement: &str) -> Process {
+        let mut command = program(&self.programs, "psql");
+        command.args(["-XAtq", "-d", &self.url()]);
+        let mut process = Process::start("psql", &mut command);
+        process.write(format!("BEGIN; {statement}; SELECT 'held';\n").as_bytes()).await;
+        process.ready(|line| line == "held").await;
+        process
     }
 
     pub(crate) fn url(&self) -> String {
