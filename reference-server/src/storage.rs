@@ -60,6 +60,9 @@ pub enum StoreError {
     Corrupt(&'static str),
 }
 
+/// Is told how many documents are done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
 /// A store of documents.
 #[async_trait]
 pub trait DocumentStore: Debug + Send + Sync {
@@ -92,6 +95,10 @@ pub trait DocumentStore: Debug + Send + Sync {
 
     /// Documents that hold the text, the best first.
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
+
+    /// Makes the full-text index anew from the documents; returns how many are in it. Searches go on with the old index
+    /// meanwhile. Where the call is dropped, the old index stays.
+    async fn rebuild_index(&self, progress: Progress<'_>) -> Result<u64, StoreError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

@@ -5,6 +5,7 @@
 //! statement, so that what it read is still true when it writes; a commit is on the disk before it is acknowledged
 //! (write-ahead log, `synchronous = FULL`); every statement is a literal of this source, what a caller gave is bound.
 
+mod index;
 mod read;
 mod rows;
 mod search;
@@ -22,8 +23,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, SqlSafeStr};
 
 use super::{
-    Body, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText, StoreError,
-    Summary,
+    Body, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Progress, Revision, SearchText,
+    StoreError, Summary,
 };
 
 /// The schema's steps. Once released, a step never changes.
@@ -152,6 +153,10 @@ impl DocumentStore for SqliteStore {
 
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError> {
         search::search(&self.reader, text, filter, limit).await
+    }
+
+    async fn rebuild_index(&self, progress: Progress<'_>) -> Result<u64, StoreError> {
+        index::rebuild(&self.writer, progress).await
     }
 
     async fn close(&self) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Map, json};
+use sqlx::Row;
 
 use super::*;
 use crate::storage::Invalid;
@@ -269,4 +270,49 @@ fn no_text_of_a_caller_breaks_the_search() {
             prop_assert!(searched.is_ok(), "{:?}: {:?}", text, searched);
         }
     });
+}
+
+#[tokio::test]
+async fn rebuilt_index_finds_every_document_and_nothing_else() {
+    let store = store().await;
+    for number in 0..250 {
+        store.create(&path(&format!("d/{number}")), body(&format!("word{number} common"))).await.unwrap();
+    }
+    // What an index could hold that no document does.
+    let stray = "INSERT INTO documents_text (rowid, path, title, content) VALUES (9999, 'x', 'x', 'stray')";
+    sqlx::query(stray).execute(&store.writer).await.unwrap();
+    let steps = std::sync::Mutex::new(vec![]);
+    let indexed = store.rebuild_index(&|done, total| steps.lock().unwrap().push((done, total))).await.unwrap();
+    assert_eq!(indexed, 250);
+    assert_eq!(*steps.lock().unwrap(), [(0, 250), (100, 250), (200, 250), (250, 250)]);
+    assert_eq!(found(&store, "word7").await, ["d/7"]);
+    let check = "INSERT INTO documents_text (documents_text, rank) VALUES ('integrity-check', 1)";
+    sqlx::query(check).execute(&store.writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn rebuild_that_is_dropped_leaves_the_old_index_and_no_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("documents.db"), Limits::default()).await.unwrap();
+    for number in 0..150 {
+        store.create(&path(&format!("d/{number}")), body("common")).await.unwrap();
+    }
+    let (steps, mut step) = tokio::sync::watch::channel(0);
+    let progress = |done, _| {
+        steps.send_replace(done);
+    };
+    tokio::select! {
+        biased;
+        Ok(_) = step.wait_for(|done| *done > 0) => {}
+        ended = store.rebuild_index(&progress) => panic!("{ended:?}"),
+    }
+    store.create(&path("after"), body("afterwards")).await.unwrap();
+    assert_eq!(found(&store, "afterwards").await, ["after"]);
+    let count: i64 = sqlx::query("SELECT count(*) FROM documents_text WHERE documents_text MATCH 'common'")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap()
+        .try_get(0)
+        .unwrap();
+    assert_eq!(count, 150);
 }

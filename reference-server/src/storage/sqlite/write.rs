@@ -11,7 +11,7 @@ use crate::storage::{Body, Changes, Document, DocumentPath, Limits, StoreError};
 
 type Writing = Transaction<'static, Sqlite>;
 
-async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
 }
 
