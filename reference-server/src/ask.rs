@@ -144,7 +144,7 @@ impl Question {
         }
     }
 
-    fn input_request(&self) -> InputRequest {
+    pub(crate) fn input_request(&self) -> InputRequest {
         match self {
             Self::Form(params) => InputRequest::Elicitation(ElicitRequest::new(params.clone())),
             Self::Sampling(params) => InputRequest::CreateMessage(CreateMessageRequest::new(params.clone())),
@@ -152,7 +152,7 @@ impl Question {
         }
     }
 
-    fn read(&self, key: &str, value: &Value) -> Result<Answer, AskError> {
+    pub(crate) fn read(&self, key: &str, value: &Value) -> Result<Answer, AskError> {
         let malformed = |_| AskError::MalformedAnswer { key: key.to_owned() };
         match self {
             Self::Form(_) => serde_json::from_value(value.clone()).map(Answer::Form).map_err(malformed),

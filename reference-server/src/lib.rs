@@ -5,7 +5,7 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
+//! [`storage`] keeps documents, [`tasks`] are calls that take long, [`identity`] says whose they are, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
 //! Invariants: nothing on the host is read or written on a caller's behalf but the one database file that the operator
@@ -17,11 +17,13 @@
 pub mod ask;
 pub mod cursor;
 pub mod files;
+pub mod identity;
 pub mod prompts;
 pub mod resources;
 pub mod server;
 pub mod state;
 pub mod storage;
+pub mod tasks;
 pub mod tools;
 pub mod transport;
 

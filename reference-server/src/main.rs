@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
+use doorward_reference_server::identity::{Assertions, DEFAULT_HEADER, KeyError};
 use doorward_reference_server::state::StateError;
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
 use doorward_reference_server::storage::{DocumentStore, Limits};
+use doorward_reference_server::tasks::TaskLimits;
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -56,9 +58,67 @@ struct Arguments {
     #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
     max_document_bytes: usize,
 
+    #[command(flatten)]
+    assertion: AssertionArguments,
+
+    #[command(flatten)]
+    tasks: TaskArguments,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
     log: String,
+}
+
+/// Who owns a task, where a guard in front of the server tells.
+#[derive(Debug, clap::Args)]
+struct AssertionArguments {
+    /// Take the owner of a task from a signed assertion (JWT): this file holds the PEM public key (ES256, EdDSA) or the
+    /// shared secret (HS256) to check it with
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_ASSERTION_KEY_FILE", requires = "assertion_audience")]
+    #[arg(conflicts_with = "stdio")]
+    assertion_key_file: Option<PathBuf>,
+
+    /// What the assertion's `aud` must be
+    #[arg(long, value_name = "AUDIENCE", env = "REFERENCE_SERVER_ASSERTION_AUDIENCE", requires = "assertion_key_file")]
+    assertion_audience: Option<String>,
+
+    /// Header of the assertion
+    #[arg(long, value_name = "NAME", env = "REFERENCE_SERVER_ASSERTION_HEADER", default_value = DEFAULT_HEADER)]
+    assertion_header: String,
+}
+
+/// How many tasks there may be, and for how long.
+#[derive(Debug, clap::Args)]
+struct TaskArguments {
+    /// Most tasks of one subject or session, running or finished
+    #[arg(long, value_name = "NUMBER", default_value_t = TaskLimits::default().per_owner)]
+    max_tasks_per_owner: usize,
+
+    /// Most tasks of everybody; those without an owner take half of it at most
+    #[arg(long, value_name = "NUMBER", default_value_t = TaskLimits::default().overall)]
+    max_tasks: usize,
+
+    /// Seconds after its beginning when a task is ended and forgotten with its result
+    #[arg(long, value_name = "SECONDS", default_value_t = TaskLimits::default().ttl.as_secs())]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    task_ttl_seconds: u64,
+}
+
+impl AssertionArguments {
+    fn read(&self) -> Result<Option<Assertions>, RunError> {
+        let (Some(path), Some(audience)) = (&self.assertion_key_file, &self.assertion_audience) else {
+            return Ok(None);
+        };
+        let key = std::fs::read(path).map_err(RunError::AssertionFile)?;
+        Ok(Some(Assertions::new(&self.assertion_header, &key, audience)?))
+    }
+}
+
+impl TaskArguments {
+    fn limits(&self) -> TaskLimits {
+        let ttl = Duration::from_secs(self.task_ttl_seconds);
+        TaskLimits { per_owner: self.max_tasks_per_owner, overall: self.max_tasks, ttl }
+    }
 }
 
 /// Why the server could not run.
@@ -68,6 +128,10 @@ enum RunError {
     State(#[from] StateError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("cannot read --assertion-key-file: {0}")]
+    AssertionFile(#[source] io::Error),
+    #[error("cannot check assertions: {0}")]
+    Assertion(#[from] KeyError),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]
@@ -130,13 +194,15 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
         Some(path) => SqliteStore::open(path, limits).await?,
         None => SqliteStore::in_memory(limits).await?,
     });
-    let served = serve(arguments, ReferenceServer::new(Arc::clone(&documents))?, stop).await;
+    let server = ReferenceServer::with_tasks(Arc::clone(&documents), arguments.tasks.limits())?;
+    let served = serve(arguments, server, stop).await;
     // Also when serving failed: a clean end leaves one file.
     documents.close().await;
     served
 }
 
 async fn serve(arguments: Arguments, server: ReferenceServer, stop: CancellationToken) -> Result<(), RunError> {
+    let assertions = arguments.assertion.read()?;
     let listener = match (arguments.listen, arguments.unix) {
         (Some(address), _) => Listener::tcp(address).await.map_err(RunError::Listen)?,
         (None, Some(path)) => Listener::unix(path).await.map_err(RunError::Listen)?,
@@ -146,7 +212,7 @@ async fn serve(arguments: Arguments, server: ReferenceServer, stop: Cancellation
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)?;
     drop(stdout);
-    let options = HttpOptions { path: arguments.path, allowed_hosts: arguments.allowed_host };
+    let options = HttpOptions { path: arguments.path, allowed_hosts: arguments.allowed_host, assertions };
     listener.serve(&server, &options, stop).await.map_err(RunError::Serve)
 }
 

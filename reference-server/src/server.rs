@@ -12,12 +12,13 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ErrorCode,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    LoggingMessageNotificationParam, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SetLevelRequestMethod,
+    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -28,8 +29,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::ask::is_modern;
 use crate::state::{Change, SessionState, Shared, StateError};
 use crate::storage::{DocumentPath, DocumentStore};
+use crate::tasks::{Owner, TaskLimits};
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{cursor, prompts, resources, tools};
+use crate::{cursor, prompts, resources, tasks, tools};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
@@ -56,7 +58,15 @@ impl ReferenceServer {
     /// # Errors
     /// See [`StateError`].
     pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
-        Ok(Self::with_session(Arc::new(Shared::new(documents)?), Arc::new(tools::entries())))
+        Self::with_tasks(documents, TaskLimits::default())
+    }
+
+    /// The same with other limits for tasks.
+    ///
+    /// # Errors
+    /// See [`StateError`].
+    pub fn with_tasks(documents: Arc<dyn DocumentStore>, tasks: TaskLimits) -> Result<Self, StateError> {
+        Ok(Self::with_session(Arc::new(Shared::new(documents, tasks)?), Arc::new(tools::entries())))
     }
 
     fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
@@ -82,6 +92,12 @@ impl ReferenceServer {
         if let Err(error) = context.peer.notify_logging_message(message).await {
             tracing::debug!(%error, "log message not delivered");
         }
+    }
+
+    /// Whose tasks the sender of this request begins and reaches.
+    #[must_use]
+    pub fn owner(&self, context: &RequestContext<RoleServer>) -> Owner {
+        Owner::of(context, self.session.number)
     }
 
     fn listed(&self, name: &str) -> bool {
@@ -137,6 +153,7 @@ impl ServerHandler for ReferenceServer {
             .enable_resources_subscribe()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_tasks()
             .build();
         let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
@@ -209,6 +226,40 @@ impl ServerHandler for ReferenceServer {
             return Err(ErrorData::invalid_params(format!("no tool named {}", params.name), None));
         };
         entry.run(Call { server: self.clone(), params, context }).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        Ok(GetTaskResult::new(self.shared.tasks.get(&self.owner(&context), &request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Ok(self.shared.tasks.answer(&self.owner(&context), &request.task_id, request.input_responses)?)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Ok(self.shared.tasks.cancel(&self.owner(&context), &request.task_id)?)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        tasks::sessions::answer(&self.shared.tasks, &self.owner(&context), request, &context)
+            .await
+            .map(CustomResult::new)
     }
 
     async fn list_prompts(

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::files::VirtualTree;
 use crate::storage::DocumentStore;
+use crate::tasks::{TaskLimits, Tasks};
 
 /// How many changes a slow subscriber may fall behind before it misses some.
 const CHANGES_BACKLOG: usize = 64;
@@ -50,6 +51,10 @@ pub enum StateError {
 pub struct Shared {
     /// The documents.
     pub documents: Arc<dyn DocumentStore>,
+    /// The tasks of everybody.
+    pub tasks: Tasks,
+    /// Held by whoever rebuilds the text index.
+    pub rebuilding: Arc<tokio::sync::Mutex<()>>,
     /// The built-in files.
     pub files: VirtualTree,
     /// Seals and opens `requestState`; the key lives as long as the process.
@@ -65,11 +70,13 @@ impl Shared {
     ///
     /// # Errors
     /// When the operating system has no random bytes.
-    pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
+    pub fn new(documents: Arc<dyn DocumentStore>, tasks: TaskLimits) -> Result<Self, StateError> {
         let mut key = [0u8; STATE_KEY_BYTES];
         getrandom::fill(&mut key).map_err(StateError::Random)?;
         Ok(Self {
             documents,
+            tasks: Tasks::new(tasks),
+            rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
             codec: RequestStateCodec::try_new(key.to_vec())?,
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
@@ -85,7 +92,7 @@ impl Shared {
     pub(crate) async fn for_tests() -> Self {
         let documents =
             crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
-        Self::new(Arc::new(documents)).unwrap()
+        Self::new(Arc::new(documents), TaskLimits::default()).unwrap()
     }
 
     /// Tells every subscriber. Nobody listening is fine.
@@ -139,16 +146,25 @@ impl Shared {
     }
 }
 
+/// Numbers sessions, so that one is never taken for another.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What one legacy session has set: its log level and the resources it subscribed to.
 #[derive(Debug)]
 pub struct SessionState {
+    /// No other session of this process has this number.
+    pub number: u64,
     log_level: Mutex<LoggingLevel>,
     subscriptions: Mutex<BTreeSet<String>>,
 }
 
 impl Default for SessionState {
     fn default() -> Self {
-        Self { log_level: Mutex::new(LoggingLevel::Info), subscriptions: Mutex::default() }
+        Self {
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            log_level: Mutex::new(LoggingLevel::Info),
+            subscriptions: Mutex::default(),
+        }
     }
 }
 

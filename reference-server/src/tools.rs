@@ -10,6 +10,7 @@ mod demo;
 mod documents;
 mod file_access;
 mod fixtures;
+mod long;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use crate::ask::{AskError, Asked, Question, Retry};
 use crate::files::FileError;
 use crate::server::ReferenceServer;
+use crate::tasks::TaskError;
 
 /// What a tool gives back.
 pub type Outcome = Result<CallToolResponse, ToolError>;
@@ -51,6 +53,15 @@ pub enum ToolError {
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// No task could be begun.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The client asked to stop.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The protocol has an error of its own for this.
+    #[error("{}", .0.message)]
+    Protocol(ErrorData),
 }
 
 impl ToolError {
@@ -61,6 +72,12 @@ impl ToolError {
     pub fn into_response(self) -> Result<CallToolResponse, ErrorData> {
         match self {
             Self::Ask(error) => Err(error.into()),
+            Self::Protocol(error) => Err(error),
+            Self::Task(TaskError::Full(ttl)) => {
+                let told = json!({"code": "too_many_tasks", "message": TaskError::Full(ttl).to_string()});
+                Ok(CallToolResult::error(vec![ContentBlock::text(told.to_string())]).into())
+            }
+            Self::Task(error) => Err(error.into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }

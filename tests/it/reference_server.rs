@@ -3,6 +3,7 @@
 mod crashes;
 mod limits;
 mod subscriptions;
+mod tasks;
 
 use serde_json::{Value, json};
 

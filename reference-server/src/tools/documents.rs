@@ -11,6 +11,7 @@ mod diff;
 mod history;
 mod list;
 mod read;
+mod rebuild;
 mod relocate;
 mod search;
 mod update;
@@ -61,6 +62,9 @@ pub enum DocumentError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Somebody else rebuilds the index.
+    #[error("the index is being rebuilt already")]
+    Rebuilding,
     /// The server failed.
     #[error("the call failed inside the server")]
     Internal,
@@ -75,6 +79,7 @@ impl DocumentError {
             Self::Cursor => "invalid_cursor",
             Self::Path(_) => "invalid_path",
             Self::Search(_) => "invalid_search",
+            Self::Rebuilding => "rebuild_running",
             Self::Internal => "internal",
             Self::Store(error) => match error {
                 StoreError::NotFound(_) => "document_not_found",
@@ -123,6 +128,7 @@ pub(super) fn entries() -> Vec<Entry> {
         search::entry(),
         history::entry(),
         diff::entry(),
+        rebuild::entry(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Streamable HTTP for both eras at one path, over TCP or a Unix socket.
 //!
 //! In: where to listen and which hosts to accept. Out: a bound [`Listener`], then [`Listener::serve`] until `stop`.
-//! Refusals: 403 for a `Host` or `Origin` that is not allowed (both checked always), 404 for another path.
+//! Refusals: 401 for an assertion that is not valid, 403 for a `Host` or `Origin` that is not allowed (both checked always), 404 for another path.
 //! Invariants: legacy requests get sessions, requests of 2026-07-28 none; open streams end at `stop`.
 
 use std::io;
@@ -11,11 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::identity::Assertions;
 use crate::server::ReferenceServer;
 
 /// How long requests may still run after `stop`.
@@ -28,6 +33,8 @@ pub struct HttpOptions {
     pub path: String,
     /// Hosts accepted in `Host` and `Origin` beside loopback and the address listened on; `name` or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Says who sends a request; without it nobody is known.
+    pub assertions: Option<Assertions>,
 }
 
 /// A bound listener.
@@ -126,7 +133,28 @@ fn router(
     let server = server.clone();
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(&options.path, service)
+    let app = Router::new().route_service(&options.path, service);
+    match options.assertions.clone() {
+        Some(assertions) => app.layer(from_fn_with_state(Arc::new(assertions), identify)),
+        None => app,
+    }
+}
+
+/// Notes the sender of a request. A refused assertion refuses the request: to go on without it would reach what belongs to
+/// nobody, or to the session.
+async fn identify(State(assertions): State<Arc<Assertions>>, mut request: Request, next: Next) -> Response {
+    match assertions.subject(request.headers()) {
+        Ok(subject) => {
+            if let Some(subject) = subject {
+                request.extensions_mut().insert(subject);
+            }
+            next.run(request).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, "assertion refused");
+            (StatusCode::UNAUTHORIZED, "Unauthorized: the subject assertion is not valid").into_response()
+        }
+    }
 }
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.

@@ -13,13 +13,13 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open stream of events.
-struct Events {
+pub(super) struct Events {
     response: reqwest::Response,
     text: String,
 }
 
 impl Events {
-    async fn open(request: reqwest::RequestBuilder) -> Self {
+    pub(super) async fn open(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         Self { response, text: String::new() }
@@ -29,6 +29,18 @@ impl Events {
     fn messages(&self) -> Vec<Value> {
         let data = self.text.lines().filter_map(|line| line.strip_prefix("data:"));
         data.filter_map(|data| serde_json::from_str(data).ok()).collect()
+    }
+
+    /// Reads until one of the messages is `wanted`; all that came.
+    pub(super) async fn until_one(&mut self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let reading = async {
+            while !self.messages().iter().any(&wanted) {
+                let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
+                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, reading).await.is_ok(), "it did not come: {}", self.text);
+        self.messages()
     }
 
     /// Reads until messages of these methods have come, in any order; all that came.

@@ -1,7 +1,7 @@
 use super::*;
 
 fn options() -> HttpOptions {
-    HttpOptions { path: "/mcp".to_owned(), allowed_hosts: vec!["mcp.example.com".to_owned()] }
+    HttpOptions { path: "/mcp".to_owned(), allowed_hosts: vec!["mcp.example.com".to_owned()], assertions: None }
 }
 
 #[test]
