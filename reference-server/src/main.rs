@@ -16,6 +16,7 @@ use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
 use doorward_reference_server::storage::{DocumentStore, Limits};
 use doorward_reference_server::tasks::TaskLimits;
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
+use doorward_reference_server::transport::sse;
 use doorward_reference_server::transport::stdio::{self, StdioError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,11 @@ struct Arguments {
     /// Accept this name in Host and Origin, beside loopback and the address listened on; may be repeated
     #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
     allowed_host: Vec<String>,
+
+    /// Serve HTTP+SSE of revision 2024-11-05 as well: GET /sse and POST /messages. Off because it is deprecated since
+    /// 2025-03-26, and keeps a connection open for every client
+    #[arg(long, conflicts_with = "stdio")]
+    legacy_sse: bool,
 
     /// Keep documents in this SQLite file, created if it is not there; without it they are gone when the server stops
     #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE")]
@@ -128,6 +134,8 @@ enum RunError {
     State(#[from] StateError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error("--path is taken by --legacy-sse")]
+    Path,
     #[error("cannot read --assertion-key-file: {0}")]
     AssertionFile(#[source] io::Error),
     #[error("cannot check assertions: {0}")]
@@ -202,6 +210,9 @@ async fn run(arguments: Arguments) -> Result<(), RunError> {
 }
 
 async fn serve(arguments: Arguments, server: ReferenceServer, stop: CancellationToken) -> Result<(), RunError> {
+    if arguments.legacy_sse && sse::PATHS.contains(&arguments.path.as_str()) {
+        return Err(RunError::Path);
+    }
     let assertions = arguments.assertion.read()?;
     let listener = match (arguments.listen, arguments.unix) {
         (Some(address), _) => Listener::tcp(address).await.map_err(RunError::Listen)?,
@@ -212,7 +223,12 @@ async fn serve(arguments: Arguments, server: ReferenceServer, stop: Cancellation
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)?;
     drop(stdout);
-    let options = HttpOptions { path: arguments.path, allowed_hosts: arguments.allowed_host, assertions };
+    let options = HttpOptions {
+        path: arguments.path,
+        allowed_hosts: arguments.allowed_host,
+        assertions,
+        legacy_sse: arguments.legacy_sse,
+    };
     listener.serve(&server, &options, stop).await.map_err(RunError::Serve)
 }
 

@@ -1,6 +1,7 @@
 //! The reference server's document store: by itself, and through the door.
 
 mod crashes;
+mod legacy_sse;
 mod limits;
 mod subscriptions;
 mod tasks;

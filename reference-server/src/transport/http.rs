@@ -1,7 +1,8 @@
 //! Streamable HTTP for both eras at one path, over TCP or a Unix socket.
 //!
 //! In: where to listen and which hosts to accept. Out: a bound [`Listener`], then [`Listener::serve`] until `stop`.
-//! Refusals: 401 for an assertion that is not valid, 403 for a `Host` or `Origin` that is not allowed (both checked always), 404 for another path.
+//! Refusals: 401 for an assertion that is not valid, 403 for a `Host` or `Origin` that is not allowed (both checked
+//! always), 404 for another path.
 //! Invariants: legacy requests get sessions, requests of 2026-07-28 none; open streams end at `stop`.
 
 use std::io;
@@ -20,6 +21,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::hosts::Hosts;
+use super::sse;
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
 
@@ -33,6 +36,8 @@ pub struct HttpOptions {
     pub path: String,
     /// Hosts accepted in `Host` and `Origin` beside loopback and the address listened on; `name` or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Whether to serve HTTP+SSE of revision 2024-11-05 at [`sse::PATHS`], too. The endpoint must have another path then.
+    pub legacy_sse: bool,
     /// Says who sends a request; without it nobody is known.
     pub assertions: Option<Assertions>,
 }
@@ -124,16 +129,19 @@ fn router(
     bound: Option<SocketAddr>,
     streams: CancellationToken,
 ) -> Router {
-    let hosts = allowed_hosts(options, bound);
+    let hosts = Hosts::new(&options.allowed_hosts, bound);
     let config = StreamableHttpServerConfig::default()
-        .with_allowed_origins(hosts.iter().flat_map(|host| allowed_origins(host)))
+        .with_allowed_origins(hosts.origins())
         .enforce_origin_validation()
-        .with_allowed_hosts(hosts)
-        .with_cancellation_token(streams);
-    let server = server.clone();
+        .with_allowed_hosts(hosts.names())
+        .with_cancellation_token(streams.clone());
+    let (server, sse_server) = (server.clone(), server.new_session());
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    let app = Router::new().route_service(&options.path, service);
+    let mut app = Router::new().route_service(&options.path, service);
+    if options.legacy_sse {
+        app = app.merge(sse::router(sse_server, hosts, streams));
+    }
     match options.assertions.clone() {
         Some(assertions) => app.layer(from_fn_with_state(Arc::new(assertions), identify)),
         None => app,
@@ -156,29 +164,3 @@ async fn identify(State(assertions): State<Arc<Assertions>>, mut request: Reques
         }
     }
 }
-
-/// Loopback names, the address listened on unless it means "any", and what the operator added.
-fn allowed_hosts(options: &HttpOptions, bound: Option<SocketAddr>) -> Vec<String> {
-    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    if let Some(address) = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()) {
-        hosts.push(address.to_string());
-    }
-    hosts.extend(options.allowed_hosts.iter().cloned());
-    hosts
-}
-
-/// The origins of pages served by `host`; any port, unless the host names one.
-fn allowed_origins(host: &str) -> [String; 2] {
-    let colons = host.matches(':').count();
-    let authority = match colons {
-        0 => format!("{host}:*"),
-        1 => host.to_owned(),
-        _ if host.starts_with('[') && !host.ends_with(']') => host.to_owned(),
-        _ if host.starts_with('[') => format!("{host}:*"),
-        _ => format!("[{host}]:*"),
-    };
-    [format!("http://{authority}"), format!("https://{authority}")]
-}
-
-#[cfg(test)]
-mod tests;

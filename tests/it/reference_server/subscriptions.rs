@@ -25,8 +25,21 @@ impl Events {
         Self { response, text: String::new() }
     }
 
+    /// Everything that came so far.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads until this text has come.
+    pub(super) async fn until_text(&mut self, wanted: &str) {
+        while !self.text.contains(wanted) {
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("it comes in time");
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
+        }
+    }
+
     /// The messages so far.
-    fn messages(&self) -> Vec<Value> {
+    pub(super) fn messages(&self) -> Vec<Value> {
         let data = self.text.lines().filter_map(|line| line.strip_prefix("data:"));
         data.filter_map(|data| serde_json::from_str(data).ok()).collect()
     }
