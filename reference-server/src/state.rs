@@ -5,9 +5,9 @@
 
 #![expect(deprecated, reason = "logging is deprecated from 2026-07-28 but part of every served revision")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
 use tokio::sync::broadcast;
@@ -59,6 +59,8 @@ pub struct Shared {
     pub files: VirtualTree,
     /// Seals and opens `requestState`; the key lives as long as the process.
     pub codec: RequestStateCodec,
+    /// HTTP sessions whose revision has batches.
+    batching: Mutex<HashMap<String, Weak<SessionState>>>,
     changes: broadcast::Sender<Change>,
     dynamic_tool: AtomicBool,
     dynamic_prompt: AtomicBool,
@@ -79,6 +81,7 @@ impl Shared {
             rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
             codec: RequestStateCodec::try_new(key.to_vec())?,
+            batching: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
             dynamic_tool: AtomicBool::new(false),
             dynamic_prompt: AtomicBool::new(false),
@@ -93,6 +96,21 @@ impl Shared {
         let documents =
             crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
         Self::new(Arc::new(documents), TaskLimits::default()).unwrap()
+    }
+
+    /// Remembers that this HTTP session may send batches, as long as it lives; nothing for an empty slot.
+    pub fn allow_batches(&self, session: &str, slot: &BatchSlot) {
+        if let Some(state) = slot.0.get() {
+            let mut batching = held(&self.batching);
+            batching.retain(|_, state| state.strong_count() > 0);
+            batching.insert(session.to_owned(), state.clone());
+        }
+    }
+
+    /// Whether this HTTP session may send batches.
+    #[must_use]
+    pub fn batches_in(&self, session: &str) -> bool {
+        held(&self.batching).get(session).is_some_and(|state| state.strong_count() > 0)
     }
 
     /// Tells every subscriber. Nobody listening is fine.
@@ -143,6 +161,17 @@ impl Shared {
     #[must_use]
     pub fn watched_version(&self) -> u64 {
         self.watched_version.load(Ordering::SeqCst)
+    }
+}
+
+/// How a new session tells the transport, which knows its id, that its revision has batches.
+#[derive(Debug, Clone, Default)]
+pub struct BatchSlot(Arc<OnceLock<Weak<SessionState>>>);
+
+impl BatchSlot {
+    /// Says that this session's revision has batches.
+    pub fn fill(&self, session: &Arc<SessionState>) {
+        let _filled = self.0.set(Arc::downgrade(session));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The reference server's document store: by itself, and through the door.
 
+mod batches;
 mod crashes;
 mod legacy_sse;
 mod limits;

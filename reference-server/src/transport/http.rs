@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
-use super::sse;
+use super::{batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
 
@@ -135,10 +135,11 @@ fn router(
         .enforce_origin_validation()
         .with_allowed_hosts(hosts.names())
         .with_cancellation_token(streams.clone());
-    let (server, sse_server) = (server.clone(), server.new_session());
+    let (server, sse_server, batch_server) = (server.clone(), server.new_session(), server.new_session());
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    let mut app = Router::new().route_service(&options.path, service);
+    let mut app =
+        Router::new().route_service(&options.path, service).layer(from_fn_with_state(batch_server, batch::http::split));
     if options.legacy_sse {
         app = app.merge(sse::router(sse_server, hosts, streams));
     }
