@@ -17,6 +17,7 @@
 pub mod ask;
 pub mod cursor;
 pub mod files;
+pub mod icons;
 pub mod identity;
 pub mod prompts;
 pub mod resources;
@@ -25,6 +26,7 @@ pub mod state;
 pub mod storage;
 pub mod tasks;
 pub mod tools;
+pub mod trace;
 pub mod transport;
 
 pub use server::ReferenceServer;

@@ -26,13 +26,14 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::ask::is_modern;
 use crate::state::{BatchSlot, Change, SessionState, Shared, StateError};
 use crate::storage::{DocumentPath, DocumentStore};
 use crate::tasks::{Owner, TaskLimits};
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{cursor, prompts, resources, tasks, tools};
+use crate::{cursor, icons, prompts, resources, tasks, tools, trace};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
@@ -101,6 +102,12 @@ impl ReferenceServer {
         Owner::of(context, self.session.number)
     }
 
+    /// The number of the session, or of the stateless request.
+    #[must_use]
+    pub fn session_number(&self) -> u64 {
+        self.session.number
+    }
+
     fn listed(&self, name: &str) -> bool {
         name != DYNAMIC_TOOL || self.shared.dynamic_tool()
     }
@@ -158,7 +165,7 @@ impl ServerHandler for ReferenceServer {
             .build();
         let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
-            .with_server_info(name.with_title("Doorward reference server"))
+            .with_server_info(name.with_title("Doorward reference server").with_icons(icons::server()))
             .with_instructions(INSTRUCTIONS)
     }
 
@@ -240,7 +247,9 @@ impl ServerHandler for ReferenceServer {
         let Some(entry) = self.entry(&params.name) else {
             return Err(ErrorData::invalid_params(format!("no tool named {}", params.name), None));
         };
-        entry.run(Call { server: self.clone(), params, context }).await
+        let span = trace::span("tools/call", &context);
+        tracing::debug!(parent: &span, tool = %params.name, "called");
+        entry.run(Call { server: self.clone(), params, context }).instrument(span).await
     }
 
     async fn get_task(
@@ -292,25 +301,27 @@ impl ServerHandler for ReferenceServer {
         params: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Ok(prompts::get(&self.shared, &params, &context).await?)
+        let span = trace::span("prompts/get", &context);
+        Ok(prompts::get(&self.shared, &params, &context).instrument(span).await?)
     }
 
     async fn complete(
         &self,
         params: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).await?))
+        let span = trace::span("completion/complete", &context);
+        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).instrument(span).await?))
     }
 
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let after = behind(request)?;
-        let (documents, next) =
-            resources::documents::list(&self.shared, after.as_ref().map(DocumentPath::as_str)).await?;
+        let listing = resources::documents::list(&self.shared, after.as_ref().map(DocumentPath::as_str));
+        let (documents, next) = listing.instrument(trace::span("resources/list", &context)).await?;
         // The built-in ones are on the first page.
         let mut listed = if after.is_none() { resources::list(&self.shared) } else { vec![] };
         listed.extend(documents);
@@ -334,9 +345,11 @@ impl ServerHandler for ReferenceServer {
     async fn read_resource(
         &self,
         params: ReadResourceRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri))?;
+        let reading = resources::contents(&self.shared, &params.uri);
+        let reading = reading.instrument(trace::span("resources/read", &context));
+        let contents = reading.await?.ok_or_else(|| not_found(&params.uri))?;
         // A document may change at any moment, and an update must be made from what it is.
         let document = DocumentPath::from_uri(&params.uri).is_some();
         let (ttl_ms, scope) = if document { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };

@@ -20,6 +20,7 @@ use rmcp::model::{CallToolResult, ClientCapabilities, DetailedTask, InputRespons
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use entry::Entry;
 pub use owner::Owner;
@@ -132,7 +133,7 @@ impl Tasks {
         let tasks = self.clone();
         let end = Instant::now() + self.limits.ttl;
         // A task of its own, so that a panic in it is a failed task and no silent one.
-        let mut running = tokio::spawn(operation);
+        let mut running = tokio::spawn(operation.instrument(Span::current()));
         tokio::spawn(async move {
             let payload = match tokio::time::timeout_at(end, &mut running).await {
                 Ok(Ok(Ok(result))) => TaskPayload::Completed { result: entry::object(&result) },

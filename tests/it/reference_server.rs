@@ -2,6 +2,7 @@
 
 mod batches;
 mod crashes;
+mod features;
 mod legacy_sse;
 mod limits;
 mod subscriptions;

@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Call, Entry, ToolError, object};
+use crate::icons;
 use crate::resources::documents::resource;
 use crate::state::Change;
 use crate::storage::path::PathError;
@@ -141,6 +142,7 @@ fn document_tool<I: JsonSchema, O: JsonSchema>(
 ) -> Tool {
     Tool::new(name, description, object(schema::<I>()))
         .with_title(title)
+        .with_icons(icons::document())
         .with_raw_output_schema(Arc::new(object(schema::<O>())))
         .with_annotations(annotations)
 }
