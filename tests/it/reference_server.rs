@@ -1,5 +1,6 @@
 //! The reference server's document store: by itself, and through the door.
 
+mod approval;
 mod batches;
 mod crashes;
 mod features;

@@ -10,6 +10,7 @@ mod delete;
 mod diff;
 mod history;
 mod list;
+mod purge;
 mod read;
 mod rebuild;
 mod relocate;
@@ -48,6 +49,9 @@ pub enum DocumentError {
     /// An update without anything to change.
     #[error("an update names at least one of title, media_type, content, metadata and tags")]
     NothingToChange,
+    /// A purge of everything.
+    #[error("prefix must not be empty")]
+    EmptyPrefix,
     /// More or fewer items than a page may have.
     #[error("limit must be from 1 to {PAGE_MAX}")]
     Limit,
@@ -76,7 +80,7 @@ impl DocumentError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Arguments(_) | Self::NothingToChange | Self::Limit => "invalid_arguments",
+            Self::Arguments(_) | Self::NothingToChange | Self::EmptyPrefix | Self::Limit => "invalid_arguments",
             Self::Cursor => "invalid_cursor",
             Self::Path(_) => "invalid_path",
             Self::Search(_) => "invalid_search",
@@ -129,6 +133,7 @@ pub(super) fn entries() -> Vec<Entry> {
         search::entry(),
         history::entry(),
         diff::entry(),
+        purge::entry(),
         rebuild::entry(),
     ]
 }

@@ -29,7 +29,7 @@ fn only_what_deletes_calls_itself_destructive() {
         .filter(|entry| entry.tool.annotations.as_ref().unwrap().is_destructive())
         .map(|entry| entry.tool.name.to_string())
         .collect();
-    assert_eq!(destructive, ["delete_file", "document_delete"]);
+    assert_eq!(destructive, ["delete_file", "document_delete", "document_purge"]);
 }
 
 #[test]

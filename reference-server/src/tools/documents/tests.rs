@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn every_document_tool_has_both_schemas_and_hints() {
     let entries = entries();
-    assert_eq!(entries.len(), 10);
+    assert_eq!(entries.len(), 11);
     for entry in entries {
         let tool = &entry.tool;
         assert!(tool.name.starts_with("document_") || tool.name == "index_rebuild");
