@@ -1,5 +1,7 @@
 //! Icons, as `data:` URIs: a client that shows them fetches nothing.
 
+use std::sync::LazyLock;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::model::Icon;
@@ -16,10 +18,11 @@ fn icon(strokes: &str) -> Vec<Icon> {
     vec![Icon::new(source).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()])]
 }
 
-/// The server's.
+/// The server's. Made once, since rmcp asks who the server is at every request.
 #[must_use]
 pub fn server() -> Vec<Icon> {
-    icon(DOOR)
+    static SERVER: LazyLock<Vec<Icon>> = LazyLock::new(|| icon(DOOR));
+    SERVER.clone()
 }
 
 /// Of tools that work on documents.

@@ -94,6 +94,21 @@ fn weak_keys_and_an_empty_audience_are_refused() {
 }
 
 #[test]
+fn assertion_signed_with_a_private_key_is_known_by_the_public_one() {
+    // The key pair of RFC 8037, appendix A.
+    let private = b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n";
+    let public = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    let assertions = Assertions::new("a", public, "reference").unwrap();
+    let token = |algorithm, key: EncodingKey| encode(&Header::new(algorithm), &claims(), &key).unwrap();
+    let read =
+        |token: String| assertions.subject(&HeaderMap::from_iter([("a".parse().unwrap(), token.parse().unwrap())]));
+    let signed = token(Algorithm::EdDSA, EncodingKey::from_ed_pem(private).unwrap());
+    assert_eq!(read(signed.clone()).unwrap(), Some(Subject("alice".to_owned())));
+    assert!(read(format!("{signed}A")).is_err());
+    assert!(read(token(Algorithm::HS256, EncodingKey::from_secret(SECRET))).is_err());
+}
+
+#[test]
 fn public_keys_of_both_kinds_are_told_apart() {
     let edwards = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
     let assertions = Assertions::new("a", edwards, "reference").unwrap();

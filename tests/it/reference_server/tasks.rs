@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{done, refused, subscriptions::Events};
 use crate::support::{
+    clients::{Mode, Target, rust_sdk},
     rpc::{Client, LEGACY},
-    upstream::Server,
+    upstream::{Server, reference_stdio},
 };
 
 const SECRET: &str = "a shared secret of at least thirty-two bytes";
@@ -84,6 +85,25 @@ async fn index_is_rebuilt_as_a_task_and_within_the_call() {
     assert_eq!(done(&plain, "index_rebuild", json!({})).await["documents"], 2);
     let found = done(&plain, "document_search", json!({ "query": "bread" })).await;
     assert_eq!(found["hits"].as_array().unwrap().len(), 2, "{found}");
+}
+
+#[tokio::test]
+async fn rust_sdk_waits_for_a_task_over_both_transports_in_both_eras() {
+    let server = Server::reference().await;
+    let line = reference_stdio();
+    for target in [Target::Http { url: &server.url, token: None }, Target::Stdio(&line)] {
+        for mode in [Mode::Auto, Mode::Legacy] {
+            let steps = json!([["task", "index_rebuild", {}], ["task", "slow_compute", { "seconds": 1 }]]);
+            let seen = rust_sdk(&target, mode, steps).await;
+            assert_eq!(
+                seen.ok(0)["result"]["structuredContent"]["documents"],
+                0,
+                "{target:?} {mode:?}: {:?}",
+                seen.steps
+            );
+            assert_eq!(seen.ok(1)["status"], "completed", "{target:?} {mode:?}");
+        }
+    }
 }
 
 #[tokio::test]
