@@ -15,8 +15,9 @@ use rmcp::ErrorData;
 use rmcp::RoleServer;
 use rmcp::model::{
     ClientCapabilities, CreateMessageRequest, CreateMessageRequestParams, CreateMessageResult, ElicitRequest,
-    ElicitRequestParams, ElicitResult, InputRequest, InputRequiredResult, InputResponses, ListRootsRequest,
-    ListRootsResult, ProtocolVersion, RequestStateCodec, RequestStateError, SamplingMessage, SealOptions,
+    ElicitRequestParams, ElicitResult, ElicitationCapability, InputRequest, InputRequiredResult, InputResponses,
+    ListRootsRequest, ListRootsResult, ProtocolVersion, RequestStateCodec, RequestStateError, SamplingMessage,
+    SealOptions, UrlElicitationCapability,
 };
 use rmcp::service::{RequestContext, ServiceError};
 use serde::Serialize;
@@ -34,6 +35,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 pub enum Question {
     /// A form for the user.
     Form(ElicitRequestParams),
+    /// A page for the user to open, for what must not pass through the client.
+    Page(ElicitRequestParams),
     /// A message from the client's model.
     Sampling(CreateMessageRequestParams),
     /// The client's roots.
@@ -115,6 +118,17 @@ impl Question {
         }))
     }
 
+    /// A page for the user to open. The id is for revision 2025-11-25, later ones have none.
+    #[must_use]
+    pub fn page(message: &str, url: &str, id: &str) -> Self {
+        Self::Page(ElicitRequestParams::UrlElicitationParams {
+            meta: None,
+            message: message.to_owned(),
+            url: url.to_owned(),
+            elicitation_id: id.to_owned(),
+        })
+    }
+
     /// A prompt for the client's model.
     #[must_use]
     pub fn sampling(prompt: &str, tokens_max: u32) -> Self {
@@ -129,6 +143,7 @@ impl Question {
             Self::Form(_) => {
                 capabilities.elicitation.as_ref().is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
             }
+            Self::Page(_) => capabilities.elicitation.as_ref().is_some_and(|modes| modes.url.is_some()),
             Self::Sampling(_) => capabilities.sampling.is_some(),
             Self::Roots => capabilities.roots.is_some(),
         }
@@ -139,23 +154,27 @@ impl Question {
     pub fn required(&self) -> ClientCapabilities {
         match self {
             Self::Form(_) => ClientCapabilities::builder().enable_elicitation().build(),
+            Self::Page(_) => {
+                let modes = ElicitationCapability::default().with_url(UrlElicitationCapability::default());
+                ClientCapabilities::builder().enable_elicitation_with(modes).build()
+            }
             Self::Sampling(_) => ClientCapabilities::builder().enable_sampling().build(),
             Self::Roots => ClientCapabilities::builder().enable_roots().build(),
         }
     }
 
-    fn input_request(&self) -> InputRequest {
+    pub(crate) fn input_request(&self) -> InputRequest {
         match self {
-            Self::Form(params) => InputRequest::Elicitation(ElicitRequest::new(params.clone())),
+            Self::Form(params) | Self::Page(params) => InputRequest::Elicitation(ElicitRequest::new(params.clone())),
             Self::Sampling(params) => InputRequest::CreateMessage(CreateMessageRequest::new(params.clone())),
             Self::Roots => InputRequest::ListRoots(ListRootsRequest::default()),
         }
     }
 
-    fn read(&self, key: &str, value: &Value) -> Result<Answer, AskError> {
+    pub(crate) fn read(&self, key: &str, value: &Value) -> Result<Answer, AskError> {
         let malformed = |_| AskError::MalformedAnswer { key: key.to_owned() };
         match self {
-            Self::Form(_) => serde_json::from_value(value.clone()).map(Answer::Form).map_err(malformed),
+            Self::Form(_) | Self::Page(_) => serde_json::from_value(value.clone()).map(Answer::Form).map_err(malformed),
             Self::Sampling(_) => serde_json::from_value(value.clone())
                 .map(|message| Answer::Sampling(Box::new(message)))
                 .map_err(malformed),
@@ -165,7 +184,7 @@ impl Question {
 
     async fn put_to(&self, context: &RequestContext<RoleServer>) -> Result<Answer, AskError> {
         match self {
-            Self::Form(params) => {
+            Self::Form(params) | Self::Page(params) => {
                 let answer = context.peer.create_elicitation_with_timeout(params.clone(), Some(ANSWER_TIMEOUT)).await?;
                 Ok(Answer::Form(answer))
             }

@@ -5,7 +5,8 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`directory`] serves files and [`download`] links to them, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
+//! [`storage`] keeps documents, [`directory`] serves files and [`download`] links to them, [`tasks`] are calls that take
+//! long, [`identity`] says whose they are, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
 //! Invariants: nothing on the host is read or written on a caller's behalf but the one database and the directory that the
@@ -21,13 +22,17 @@ pub mod download;
 pub mod fetch;
 pub mod files;
 pub mod health;
+pub mod icons;
+pub mod identity;
 pub mod prompts;
 pub mod resources;
 pub mod server;
 pub mod settings;
 pub mod state;
 pub mod storage;
+pub mod tasks;
 pub mod tools;
+pub mod trace;
 pub mod transport;
 
 pub use server::ReferenceServer;

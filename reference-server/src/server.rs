@@ -11,24 +11,28 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, ErrorCode,
-    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
+    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam,
-    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
+    ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::ask::is_modern;
-use crate::state::{Change, SessionState, Shared};
+use crate::state::{BatchSlot, Change, SessionState, Shared};
+use crate::tasks::Owner;
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{cursor, prompts, resources, tools};
+use crate::{cursor, icons, prompts, resources, tasks, tools, trace};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
@@ -83,6 +87,18 @@ impl ReferenceServer {
         }
     }
 
+    /// Whose tasks the sender of this request begins and reaches.
+    #[must_use]
+    pub fn owner(&self, context: &RequestContext<RoleServer>) -> Owner {
+        Owner::of(context, self.session.number)
+    }
+
+    /// The number of the session, or of the stateless request.
+    #[must_use]
+    pub fn session_number(&self) -> u64 {
+        self.session.number
+    }
+
     fn listed(&self, name: &str) -> bool {
         name != DYNAMIC_TOOL || self.shared.dynamic_tool()
     }
@@ -130,11 +146,26 @@ impl ServerHandler for ReferenceServer {
             .enable_resources_subscribe()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_tasks()
             .build();
         let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
-            .with_server_info(name.with_title("Doorward reference server"))
+            .with_server_info(name.with_title("Doorward reference server").with_icons(icons::server()))
             .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let result = self.negotiate_initialize(&request)?;
+        let slot = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<BatchSlot>());
+        if let Some(slot) = slot.filter(|_| result.protocol_version == ProtocolVersion::V_2025_03_26) {
+            slot.fill(&self.session);
+        }
+        Ok(result)
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
@@ -201,7 +232,43 @@ impl ServerHandler for ReferenceServer {
         let Some(entry) = self.entry(&params.name) else {
             return Err(ErrorData::invalid_params(format!("no tool named {}", params.name), None));
         };
-        entry.run(Call { server: self.clone(), params, context }).await
+        let span = trace::span("tools/call", &context);
+        tracing::debug!(parent: &span, tool = %params.name, "called");
+        entry.run(Call { server: self.clone(), params, context }).instrument(span).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        Ok(GetTaskResult::new(self.shared.tasks.get(&self.owner(&context), &request.task_id)?))
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Ok(self.shared.tasks.answer(&self.owner(&context), &request.task_id, request.input_responses)?)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        Ok(self.shared.tasks.cancel(&self.owner(&context), &request.task_id)?)
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        tasks::sessions::answer(&self.shared.tasks, &self.owner(&context), request, &context)
+            .await
+            .map(CustomResult::new)
     }
 
     async fn list_prompts(
@@ -219,26 +286,30 @@ impl ServerHandler for ReferenceServer {
         params: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Ok(prompts::get(&self.shared, &params, &context).await?)
+        let span = trace::span("prompts/get", &context);
+        Ok(prompts::get(&self.shared, &params, &context).instrument(span).await?)
     }
 
     async fn complete(
         &self,
         params: CompleteRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).await?))
+        let span = trace::span("completion/complete", &context);
+        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).instrument(span).await?))
     }
 
     async fn list_resources(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let unknown = || ErrorData::invalid_params("unknown cursor", None);
         let cursor = request.and_then(|request| request.cursor);
         let after = cursor.map(|cursor| cursor::place(&cursor).ok_or_else(unknown)).transpose()?;
-        let (listed, next) = resources::page(&self.shared, after.as_deref()).await?.ok_or_else(unknown)?;
+        let listing = resources::page(&self.shared, after.as_deref());
+        let listing = listing.instrument(trace::span("resources/list", &context));
+        let (listed, next) = listing.await?.ok_or_else(unknown)?;
         let mut result = ListResourcesResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
@@ -259,9 +330,11 @@ impl ServerHandler for ReferenceServer {
     async fn read_resource(
         &self,
         params: ReadResourceRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let contents = resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri))?;
+        let reading = resources::contents(&self.shared, &params.uri);
+        let reading = reading.instrument(trace::span("resources/read", &context));
+        let contents = reading.await?.ok_or_else(|| not_found(&params.uri))?;
         // What is stored may change at any moment, and an update must be made from what it is.
         let (ttl_ms, scope) =
             if resources::is_stored(&params.uri) { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };

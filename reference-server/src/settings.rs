@@ -92,9 +92,8 @@ pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
 
 /// Whether the command line or the environment sets this flag, or another one that excludes it.
 fn is_said(command: &Command, said: &ArgMatches, id: &str) -> bool {
-    let explicit = |id: &str| {
-        matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
-    };
+    let explicit =
+        |id: &str| matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
     let siblings = command.get_groups().filter(|group| group.get_args().any(|member| member.as_str() == id));
     explicit(id) || siblings.flat_map(|group| group.get_args()).any(|member| explicit(member.as_str()))
 }
@@ -113,7 +112,8 @@ fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsErr
     let text = read(path)?;
     let mut settings = Vec::new();
     for pair in dotenvy::from_read_iter(text.as_bytes()) {
-        let failed = |error: dotenvy::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+        let failed =
+            |error: dotenvy::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
         let (key, value) = pair.map_err(failed)?;
         if !key.starts_with(PREFIX) {
             continue;
@@ -128,7 +128,8 @@ fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsErr
 
 /// What the configuration file says.
 fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
-    let failed = |error: toml::de::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+    let failed =
+        |error: toml::de::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     let table: toml::Table = toml::from_str(&read(path)?).map_err(failed)?;
     let mut settings = Vec::new();
     for (key, value) in &table {
@@ -149,7 +150,8 @@ fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
 
 /// A value as an argument; `None` for a switch that is off.
 fn setting(path: &Path, key: &str, arg: &Arg, value: &Value) -> Result<Option<Setting>, SettingsError> {
-    let refused = |reason: &str| SettingsError::Value { path: path.to_owned(), key: key.to_owned(), reason: reason.to_owned() };
+    let refused =
+        |reason: &str| SettingsError::Value { path: path.to_owned(), key: key.to_owned(), reason: reason.to_owned() };
     let long = arg.get_long().ok_or_else(|| refused("it cannot be set in a file"))?;
     let takes_value = arg.get_action().takes_values();
     let argument = match value {

@@ -5,9 +5,9 @@
 
 #![expect(deprecated, reason = "logging is deprecated from 2026-07-28 but part of every served revision")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
@@ -18,6 +18,7 @@ use crate::download::Links;
 use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
 use crate::storage::{ChangeFeed, DocumentStore};
+use crate::tasks::{TaskLimits, Tasks};
 
 /// How many changes a slow subscriber may fall behind before it misses some.
 const CHANGES_BACKLOG: usize = 1024;
@@ -57,6 +58,10 @@ pub enum StateError {
 pub struct Shared {
     /// The documents.
     pub documents: Arc<dyn DocumentStore>,
+    /// The tasks of everybody.
+    pub tasks: Tasks,
+    /// Held by whoever rebuilds the text index.
+    pub rebuilding: Arc<tokio::sync::Mutex<()>>,
     /// The built-in files.
     pub files: VirtualTree,
     directory: Option<Directory>,
@@ -65,6 +70,8 @@ pub struct Shared {
     fetcher: Option<Fetcher>,
     /// Seals and opens `requestState`; the key lives as long as the process.
     pub codec: RequestStateCodec,
+    /// HTTP sessions whose revision has batches.
+    batching: Mutex<HashMap<String, Weak<SessionState>>>,
     changes: broadcast::Sender<Change>,
     dynamic_tool: AtomicBool,
     dynamic_prompt: AtomicBool,
@@ -76,17 +83,20 @@ impl Shared {
     ///
     /// # Errors
     /// When the operating system has no random bytes.
-    pub fn new(documents: Arc<dyn DocumentStore>) -> Result<Self, StateError> {
+    pub fn new(documents: Arc<dyn DocumentStore>, tasks: TaskLimits) -> Result<Self, StateError> {
         let mut key = [0u8; STATE_KEY_BYTES];
         getrandom::fill(&mut key).map_err(StateError::Random)?;
         Ok(Self {
             documents,
+            tasks: Tasks::new(tasks),
+            rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
             directory: None,
             watched: AtomicBool::new(false),
             links: None,
             fetcher: None,
             codec: RequestStateCodec::try_new(key.to_vec())?,
+            batching: Mutex::default(),
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
             dynamic_tool: AtomicBool::new(false),
             dynamic_prompt: AtomicBool::new(false),
@@ -161,7 +171,22 @@ impl Shared {
     pub(crate) async fn for_tests() -> Self {
         let documents =
             crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
-        Self::new(Arc::new(documents)).unwrap()
+        Self::new(Arc::new(documents), TaskLimits::default()).unwrap()
+    }
+
+    /// Remembers that this HTTP session may send batches, as long as it lives; nothing for an empty slot.
+    pub fn allow_batches(&self, session: &str, slot: &BatchSlot) {
+        if let Some(state) = slot.0.get() {
+            let mut batching = held(&self.batching);
+            batching.retain(|_, state| state.strong_count() > 0);
+            batching.insert(session.to_owned(), state.clone());
+        }
+    }
+
+    /// Whether this HTTP session may send batches.
+    #[must_use]
+    pub fn batches_in(&self, session: &str) -> bool {
+        held(&self.batching).get(session).is_some_and(|state| state.strong_count() > 0)
     }
 
     /// Tells every subscriber. Nobody listening is fine.
@@ -231,16 +256,36 @@ impl Shared {
     }
 }
 
+/// How a new session tells the transport, which knows its id, that its revision has batches.
+#[derive(Debug, Clone, Default)]
+pub struct BatchSlot(Arc<OnceLock<Weak<SessionState>>>);
+
+impl BatchSlot {
+    /// Says that this session's revision has batches.
+    pub fn fill(&self, session: &Arc<SessionState>) {
+        let _filled = self.0.set(Arc::downgrade(session));
+    }
+}
+
+/// Numbers sessions, so that one is never taken for another.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What one legacy session has set: its log level and the resources it subscribed to.
 #[derive(Debug)]
 pub struct SessionState {
+    /// No other session of this process has this number.
+    pub number: u64,
     log_level: Mutex<LoggingLevel>,
     subscriptions: Mutex<BTreeSet<String>>,
 }
 
 impl Default for SessionState {
     fn default() -> Self {
-        Self { log_level: Mutex::new(LoggingLevel::Info), subscriptions: Mutex::default() }
+        Self {
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
+            log_level: Mutex::new(LoggingLevel::Info),
+            subscriptions: Mutex::default(),
+        }
     }
 }
 

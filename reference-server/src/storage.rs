@@ -89,6 +89,9 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Is told how many documents are done, of how many.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
 /// A store of documents.
 #[async_trait]
 pub trait DocumentStore: Debug + Send + Sync {
@@ -131,6 +134,10 @@ pub trait DocumentStore: Debug + Send + Sync {
     /// Takes everything of a backup, where the store is empty; nothing where the last record is not
     /// [`backup::Record::End`].
     async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError>;
+
+    /// Makes the full-text index anew from the documents; returns how many are in it. Searches go on with the old index
+    /// meanwhile. Where the call is dropped, the old index stays.
+    async fn rebuild_index(&self, progress: Progress<'_>) -> Result<u64, StoreError>;
 
     /// Waits for what is under way and closes every connection.
     async fn close(&self);

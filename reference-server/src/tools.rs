@@ -12,6 +12,7 @@ mod fetch;
 mod file_access;
 mod files;
 mod fixtures;
+mod long;
 mod typed;
 
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ use crate::ask::{AskError, Asked, Question, Retry};
 use crate::files::FileError;
 use crate::server::ReferenceServer;
 use crate::state::Shared;
+use crate::tasks::TaskError;
 
 /// What a tool gives back.
 pub type Outcome = Result<CallToolResponse, ToolError>;
@@ -70,6 +72,15 @@ pub enum ToolError {
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// No task could be begun.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The client asked to stop.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The protocol has an error of its own for this.
+    #[error("{}", .0.message)]
+    Protocol(ErrorData),
 }
 
 impl ToolError {
@@ -85,6 +96,12 @@ impl ToolError {
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Fetch(error) => Ok(fetch::refused(&error).into()),
+            Self::Protocol(error) => Err(error),
+            Self::Task(TaskError::Full(ttl)) => {
+                let told = json!({"code": "too_many_tasks", "message": TaskError::Full(ttl).to_string()});
+                Ok(CallToolResult::error(vec![ContentBlock::text(told.to_string())]).into())
+            }
+            Self::Task(error) => Err(error.into()),
             Self::Document(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }

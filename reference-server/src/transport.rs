@@ -1,4 +1,10 @@
-//! How messages reach the server: [`http`] (TCP and Unix sockets) and [`stdio`].
+//! How messages reach the server: [`http`] (TCP and Unix sockets, with [`sse`] beside it) and [`stdio`].
+//!
+//! rmcp serves the sessions and streams; batches, the older transport and the guard of its hosts are in front of it.
 
+mod batch;
+mod hosts;
 pub mod http;
+mod lines;
+pub mod sse;
 pub mod stdio;

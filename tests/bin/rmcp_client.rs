@@ -5,13 +5,17 @@
 //! ```
 //!
 //! Steps and answer are those of `tests/parts/python/mcp_client.py`, with two more verbs: `["complete", prompt, argument,
-//! value]` and `["templates"]`. In mode `auto` it speaks the modern era and nothing else.
+//! value]`, `["templates"]` and `["task", tool, arguments]`, which declares the tasks extension and looks at the task until it has
+//! ended. In mode `auto` it speaks the modern era and nothing else.
 
-use std::{error::Error, io::Read as _};
+use std::{error::Error, io::Read as _, time::Duration};
 
 use rmcp::{
     ServiceError,
-    model::{CallToolRequestParams, GetPromptRequestParams, ProtocolVersion, ReadResourceRequestParams},
+    model::{
+        CallToolRequestParams, CallToolResponse, ClientCapabilities, ClientConfig, DetailedTask,
+        GetPromptRequestParams, GetTaskParams, ProtocolVersion, ReadResourceRequestParams,
+    },
     service::{ClientLifecycleMode, ClientServiceExt as _, RoleClient, RunningService},
     transport::{
         StreamableHttpClientTransport, TokioChildProcess, streamable_http_client::StreamableHttpClientTransportConfig,
@@ -21,7 +25,10 @@ use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
 type Failure = Box<dyn Error + Send + Sync>;
-type Client = RunningService<RoleClient, ()>;
+type Client = RunningService<RoleClient, ClientConfig>;
+
+/// Pause between two looks at a task.
+const POLL: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 struct Arguments {
@@ -47,7 +54,7 @@ fn arguments() -> Result<Arguments, Failure> {
     Ok(found)
 }
 
-async fn connect(arguments: Arguments) -> Result<Client, Failure> {
+async fn connect(arguments: Arguments, handler: ClientConfig) -> Result<Client, Failure> {
     let lifecycle = if arguments.legacy {
         ClientLifecycleMode::Initialize
     } else {
@@ -58,13 +65,13 @@ async fn connect(arguments: Arguments) -> Result<Client, Failure> {
         if let Some(token) = arguments.token {
             config = config.auth_header(token);
         }
-        return Ok(().serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?);
+        return Ok(handler.serve_with_lifecycle(StreamableHttpClientTransport::from_config(config), lifecycle).await?);
     }
     let line = arguments.stdio.unwrap_or_default();
     let (program, rest) = line.split_first().ok_or("--url or --stdio is needed")?;
     let mut command = Command::new(program);
     command.args(rest);
-    Ok(().serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?)
+    Ok(handler.serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?)
 }
 
 fn text(step: &[Value], index: usize) -> String {
@@ -91,6 +98,7 @@ async fn step(client: &Client, step: &[Value]) -> Result<Result<Value, ServiceEr
             let params = CallToolRequestParams::new(first).with_arguments(object(step, 2));
             json(client.call_tool(params).await)?
         }
+        "task" => json(task(client, CallToolRequestParams::new(first).with_arguments(object(step, 2))).await)?,
         "read" => json(client.read_resource(ReadResourceRequestParams::new(first)).await)?,
         "prompt" => {
             let params = GetPromptRequestParams::new(first).with_arguments(object(step, 2));
@@ -99,6 +107,20 @@ async fn step(client: &Client, step: &[Value]) -> Result<Result<Value, ServiceEr
         "complete" => json(client.complete_prompt_argument(first, text(step, 2), text(step, 3), None).await)?,
         verb => return Err(format!("unknown verb {verb}").into()),
     })
+}
+
+/// Begins a task and waits for its end.
+async fn task(client: &Client, params: CallToolRequestParams) -> Result<DetailedTask, ServiceError> {
+    let CallToolResponse::Task(begun) = client.peer().call_tool_once(params).await? else {
+        return Err(ServiceError::UnexpectedResponse);
+    };
+    loop {
+        let state = client.peer().get_task(GetTaskParams::new(begun.task.task_id.clone())).await?.task;
+        if state.status().is_terminal() {
+            return Ok(state);
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 fn json<T: serde::Serialize>(result: Result<T, ServiceError>) -> Result<Result<Value, ServiceError>, Failure> {
@@ -124,7 +146,11 @@ async fn main() -> Result<(), Failure> {
     let arguments = arguments()?;
     std::io::stdin().read_to_string(&mut steps)?;
     let steps: Vec<Vec<Value>> = serde_json::from_str(&steps)?;
-    let client = connect(arguments).await?;
+    let mut handler = ClientConfig::default();
+    if steps.iter().any(|step| text(step, 0) == "task") {
+        handler.capabilities = ClientCapabilities::builder().enable_tasks().build();
+    }
+    let client = connect(arguments, handler).await?;
     let mut results = Vec::new();
     for each in &steps {
         results.push(told(step(&client, each).await?));

@@ -1,11 +1,16 @@
 //! The reference server's document store: by itself, and through the door.
 
+mod approval;
 mod archives;
+mod batches;
 mod crashes;
+mod features;
 mod fetch;
 mod files;
+mod legacy_sse;
 mod limits;
 pub(crate) mod subscriptions;
+mod tasks;
 
 use serde_json::{Value, json};
 

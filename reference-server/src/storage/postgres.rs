@@ -7,6 +7,7 @@
 
 mod backup;
 mod feed;
+mod index;
 mod migrate;
 mod read;
 mod rows;
@@ -29,8 +30,8 @@ use self::session::Sessions;
 use self::settings::Events;
 use super::backup::{BackupError, Record, Records};
 use super::{
-    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
-    StoreError, Summary,
+    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Progress, Revision,
+    SearchText, StoreError, Summary,
 };
 
 /// How long one call may take, with waiting for a connection. Longer than the database itself may take for a statement,
@@ -141,6 +142,10 @@ impl DocumentStore for PostgresStore {
 
     async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError> {
         backup::load(self, records).await
+    }
+
+    async fn rebuild_index(&self, progress: Progress<'_>) -> Result<u64, StoreError> {
+        index::rebuild(self, progress).await
     }
 
     async fn close(&self) {

@@ -7,6 +7,7 @@
 
 mod backup;
 mod feed;
+mod index;
 mod read;
 mod rows;
 mod search;
@@ -28,8 +29,8 @@ use tokio::sync::mpsc::Receiver;
 use self::feed::SqliteFeed;
 use super::backup::{BackupError, Record, Records};
 use super::{
-    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Revision, SearchText,
-    StoreError, Summary,
+    Body, ChangeFeed, Changes, Document, DocumentPath, DocumentStore, Filter, Hit, Limits, Page, Progress, Revision,
+    SearchText, StoreError, Summary,
 };
 
 /// The schema's steps. Once released, a step never changes.
@@ -183,6 +184,10 @@ impl DocumentStore for SqliteStore {
 
     async fn load(&self, records: Receiver<Record>) -> Result<(), BackupError> {
         backup::load(self, records).await
+    }
+
+    async fn rebuild_index(&self, progress: Progress<'_>) -> Result<u64, StoreError> {
+        index::rebuild(&self.writer, progress).await
     }
 
     async fn close(&self) {

@@ -8,7 +8,9 @@ mod delete;
 mod diff;
 mod history;
 mod list;
+mod purge;
 mod read;
+mod rebuild;
 mod relocate;
 mod search;
 mod update;
@@ -20,6 +22,7 @@ use serde_json::json;
 
 use super::typed::{refusal, value};
 use super::{Call, Entry, ToolError};
+use crate::icons;
 use crate::resources::documents::resource;
 use crate::state::Change;
 use crate::storage::query::SearchError;
@@ -31,12 +34,18 @@ pub enum DocumentError {
     /// An update without anything to change.
     #[error("an update names at least one of title, media_type, content, metadata and tags")]
     NothingToChange,
+    /// A purge of everything.
+    #[error("prefix must not be empty")]
+    EmptyPrefix,
     /// Not a search.
     #[error(transparent)]
     Search(#[from] SearchError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Somebody else rebuilds the index.
+    #[error("the index is being rebuilt already")]
+    Rebuilding,
 }
 
 impl DocumentError {
@@ -44,8 +53,9 @@ impl DocumentError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NothingToChange => "invalid_arguments",
+            Self::NothingToChange | Self::EmptyPrefix => "invalid_arguments",
             Self::Search(_) => "invalid_search",
+            Self::Rebuilding => "rebuild_running",
             Self::Store(error) => match error {
                 StoreError::NotFound(_) => "document_not_found",
                 StoreError::NoVersion { .. } => "version_not_found",
@@ -77,7 +87,7 @@ impl From<StoreError> for ToolError {
 
 /// Every tool of the store.
 pub(super) fn entries() -> Vec<Entry> {
-    vec![
+    let mut entries = vec![
         create::entry(),
         read::entry(),
         update::entry(),
@@ -87,7 +97,13 @@ pub(super) fn entries() -> Vec<Entry> {
         search::entry(),
         history::entry(),
         diff::entry(),
-    ]
+        purge::entry(),
+        rebuild::entry(),
+    ];
+    for entry in &mut entries {
+        entry.tool.icons = Some(icons::document());
+    }
+    entries
 }
 
 impl Call {

@@ -7,6 +7,7 @@ mod headers;
 mod input_required;
 mod reporting;
 mod schema;
+mod tasks;
 
 pub(super) use changes::DYNAMIC_TOOL;
 
@@ -20,6 +21,7 @@ pub(super) fn entries() -> Vec<Entry> {
     entries.extend(input_required::entries());
     entries.extend(headers::entries());
     entries.extend(schema::entries());
+    entries.extend(tasks::entries());
     entries.extend(changes::entries());
     entries
 }

@@ -41,7 +41,15 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
         .collect();
     assert_eq!(
         destructive,
-        ["delete_file", "document_delete", "file_write", "file_delete", "image_convert", "archive_create"]
+        [
+            "delete_file",
+            "document_delete",
+            "document_purge",
+            "file_write",
+            "file_delete",
+            "image_convert",
+            "archive_create"
+        ]
     );
 }
 

@@ -1,7 +1,8 @@
 //! Streamable HTTP for both eras at one path, over TCP or a Unix socket.
 //!
 //! In: where to listen and which hosts to accept. Out: a bound [`Listener`], then [`Listener::serve`] until `stop`.
-//! Refusals: 403 for a `Host` or `Origin` that is not allowed (both checked always), 404 for another path.
+//! Refusals: 401 for an assertion that is not valid, 403 for a `Host` or `Origin` that is not allowed (both checked
+//! always), 404 for another path.
 //! Invariants: legacy requests get sessions, requests of 2026-07-28 none; open streams end at `stop`.
 
 use std::io;
@@ -11,13 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::{download, health};
+use super::hosts::Hosts;
+use super::{batch, sse};
+use crate::identity::Assertions;
 use crate::server::ReferenceServer;
+use crate::{download, health};
 
 /// How long requests may still run after `stop`.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +37,10 @@ pub struct HttpOptions {
     pub path: String,
     /// Hosts accepted in `Host` and `Origin` beside loopback and the address listened on; `name` or `name:port`.
     pub allowed_hosts: Vec<String>,
+    /// Whether to serve HTTP+SSE of revision 2024-11-05 at [`sse::PATHS`], too. The endpoint must have another path then.
+    pub legacy_sse: bool,
+    /// Says who sends a request; without it nobody is known.
+    pub assertions: Option<Assertions>,
 }
 
 /// A bound listener.
@@ -127,41 +139,42 @@ fn router(
     bound: Option<SocketAddr>,
     streams: CancellationToken,
 ) -> Router {
-    let hosts = allowed_hosts(options, bound);
+    let hosts = Hosts::new(&options.allowed_hosts, bound);
     let config = StreamableHttpServerConfig::default()
-        .with_allowed_origins(hosts.iter().flat_map(|host| allowed_origins(host)))
+        .with_allowed_origins(hosts.origins())
         .enforce_origin_validation()
-        .with_allowed_hosts(hosts)
+        .with_allowed_hosts(hosts.names())
         .with_cancellation_token(streams.clone());
-    let server = server.clone();
+    let (server, sse_server, batch_server) = (server.clone(), server.new_session(), server.new_session());
     let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(&options.path, service).merge(download::routes(Arc::clone(&shared))).merge(health::routes(shared, streams))
-}
-
-/// Loopback names, the address listened on unless it means "any", and what the operator added.
-fn allowed_hosts(options: &HttpOptions, bound: Option<SocketAddr>) -> Vec<String> {
-    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
-    if let Some(address) = bound.map(|address| address.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()) {
-        hosts.push(address.to_string());
+    let mut app =
+        Router::new().route_service(&options.path, service).layer(from_fn_with_state(batch_server, batch::http::split));
+    if options.legacy_sse {
+        app = app.merge(sse::router(sse_server, hosts, streams.clone()));
     }
-    hosts.extend(options.allowed_hosts.iter().cloned());
-    hosts
-}
-
-/// The origins of pages served by `host`; any port, unless the host names one.
-fn allowed_origins(host: &str) -> [String; 2] {
-    let colons = host.matches(':').count();
-    let authority = match colons {
-        0 => format!("{host}:*"),
-        1 => host.to_owned(),
-        _ if host.starts_with('[') && !host.ends_with(']') => host.to_owned(),
-        _ if host.starts_with('[') => format!("{host}:*"),
-        _ => format!("[{host}]:*"),
+    let app = match options.assertions.clone() {
+        Some(assertions) => app.layer(from_fn_with_state(Arc::new(assertions), identify)),
+        None => app,
     };
-    [format!("http://{authority}"), format!("https://{authority}")]
+    // Whoever asks for health or holds a link says nothing of who they are.
+    app.merge(download::routes(Arc::clone(&shared))).merge(health::routes(shared, streams))
 }
 
-#[cfg(test)]
-mod tests;
+/// Notes the sender of a request. A refused assertion refuses the request: to go on without it would reach what belongs to
+/// nobody, or to the session.
+async fn identify(State(assertions): State<Arc<Assertions>>, mut request: Request, next: Next) -> Response {
+    match assertions.subject(request.headers()) {
+        Ok(subject) => {
+            if let Some(subject) = subject {
+                request.extensions_mut().insert(subject);
+            }
+            next.run(request).await
+        }
+        Err(error) => {
+            tracing::warn!(%error, "assertion refused");
+            (StatusCode::UNAUTHORIZED, "Unauthorized: the subject assertion is not valid").into_response()
+        }
+    }
+}

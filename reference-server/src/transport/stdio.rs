@@ -6,6 +6,7 @@ use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
 use tokio_util::sync::CancellationToken;
 
+use super::lines::Lines;
 use crate::server::ReferenceServer;
 
 /// Why serving ended early.
@@ -24,7 +25,7 @@ pub enum StdioError {
 /// # Errors
 /// See [`StdioError`]. An end of input before any message, and a stop, are no errors.
 pub async fn serve(server: ReferenceServer, stop: CancellationToken) -> Result<(), StdioError> {
-    let served = server.serve_with_ct(rmcp::transport::stdio(), stop.clone());
+    let served = server.serve_with_ct(Lines::new(tokio::io::stdin(), tokio::io::stdout()), stop.clone());
     let running = match served.await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {

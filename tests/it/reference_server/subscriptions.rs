@@ -40,10 +40,35 @@ impl Events {
         self.text.clear();
     }
 
+    /// Everything that came so far.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Reads until this text has come.
+    pub(super) async fn until_text(&mut self, wanted: &str) {
+        while !self.text.contains(wanted) {
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("it comes in time");
+            self.text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
+        }
+    }
+
     /// The messages so far.
-    fn messages(&self) -> Vec<Value> {
+    pub(super) fn messages(&self) -> Vec<Value> {
         let data = self.text.lines().filter_map(|line| line.strip_prefix("data:"));
         data.filter_map(|data| serde_json::from_str(data).ok()).collect()
+    }
+
+    /// Reads until one of the messages is `wanted`; all that came.
+    pub(super) async fn until_one(&mut self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let reading = async {
+            while !self.messages().iter().any(&wanted) {
+                let chunk = self.response.chunk().await.unwrap().expect("the stream goes on");
+                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, reading).await.is_ok(), "it did not come: {}", self.text);
+        self.messages()
     }
 
     /// Reads until messages of these methods have come, in any order; all that came.

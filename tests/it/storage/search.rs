@@ -10,6 +10,8 @@ on_every_engine!(
     search_ranks_filters_and_follows_every_change,
     words_that_stand_far_apart_or_often_are_found_as_phrases,
     no_text_of_a_caller_breaks_the_search,
+    rebuilt_index_finds_what_the_old_one_found,
+    dropped_rebuild_leaves_the_old_index_and_no_lock,
 );
 
 async fn search_ranks_filters_and_follows_every_change(engine: Engine) {
@@ -32,6 +34,39 @@ async fn search_ranks_filters_and_follows_every_change(engine: Engine) {
     store.delete(&path("high"), None).await.unwrap();
     assert_eq!(found(&store, "budget").await, Vec::<String>::new());
     assert_eq!(found(&store, "nothing").await, ["low"]);
+}
+
+async fn rebuilt_index_finds_what_the_old_one_found(engine: Engine) {
+    let store = engine.open(Limits::default()).await;
+    for number in 0..120 {
+        store.create(&path(&format!("d/{number}")), body(&format!("word{number} common"))).await.unwrap();
+    }
+    let steps = std::sync::Mutex::new(vec![]);
+    let indexed = store.rebuild_index(&|done, total| steps.lock().unwrap().push((done, total))).await.unwrap();
+    assert_eq!(indexed, 120);
+    assert_eq!(*steps.lock().unwrap(), [(0, 120), (100, 120), (120, 120)]);
+    assert_eq!(found(&store, "word7").await, ["d/7"]);
+    store.update(&path("d/7"), 1, content("other")).await.unwrap();
+    assert_eq!(found(&store, "word7").await, Vec::<String>::new());
+}
+
+async fn dropped_rebuild_leaves_the_old_index_and_no_lock(engine: Engine) {
+    let store = engine.open(Limits::default()).await;
+    for number in 0..120 {
+        store.create(&path(&format!("d/{number}")), body(&format!("word{number} common"))).await.unwrap();
+    }
+    let (steps, mut step) = tokio::sync::watch::channel(0);
+    let progress = |done, _| {
+        steps.send_replace(done);
+    };
+    tokio::select! {
+        biased;
+        Ok(_) = step.wait_for(|done| *done > 0) => {}
+        ended = store.rebuild_index(&progress) => panic!("{ended:?}"),
+    }
+    store.create(&path("after"), body("afterwards")).await.unwrap();
+    assert_eq!(found(&store, "afterwards").await, ["after"]);
+    assert_eq!(found(&store, "word119").await, ["d/119"]);
 }
 
 /// A `tsvector` counts 256 places of a word, and places up to 16383.

@@ -15,8 +15,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// How a client reaches its server.
 #[derive(Clone, Debug)]
 pub(crate) enum Target<'a> {
-    Http { url: &'a str, token: Option<&'a str> },
+    Http {
+        url: &'a str,
+        token: Option<&'a str>,
+    },
     Stdio(&'a [String]),
+    /// HTTP+SSE of revision 2024-11-05; the official Python SDK and the inspector have it.
+    Sse(&'a str),
 }
 
 /// Which protocol era a Python client speaks.
@@ -74,6 +79,9 @@ async fn driven(name: &str, mut command: Command, target: &Target<'_>, mode: Mod
                 command.args(["--token", token]);
             }
         }
+        Target::Sse(url) => {
+            command.args(["--sse", url]);
+        }
         Target::Stdio(line) => {
             command.arg("--stdio").arg(json!(line).to_string());
         }
@@ -105,6 +113,9 @@ pub(crate) async fn inspector(target: &Target<'_>, arguments: &[&str]) -> (Optio
             if let Some(token) = token {
                 command.args(["--header", &format!("Authorization: Bearer {token}")]);
             }
+        }
+        Target::Sse(url) => {
+            command.args([url, "--transport", "sse"]);
         }
         Target::Stdio(line) => {
             command.args(*line);

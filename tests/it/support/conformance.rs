@@ -33,6 +33,30 @@ impl Run {
             .is_some_and(|checks| !checks.is_empty() && checks.iter().all(|check| check.status != "FAILURE"))
     }
 
+    /// `pass`, `FAIL`, or `skipped` where the suite itself checks nothing yet.
+    pub(crate) fn word(&self, scenario: &str) -> &'static str {
+        let checks = self.0.get(scenario);
+        let skipped = |checks: &Vec<Check>| !checks.is_empty() && checks.iter().all(|check| check.status == "SKIPPED");
+        match checks.is_some_and(skipped) {
+            true => "skipped",
+            false if self.passes(scenario) => "pass",
+            false => "FAIL",
+        }
+    }
+
+    /// Why scenarios failed, a line a check.
+    pub(crate) fn failures(&self, scenarios: &[String]) -> String {
+        let mut lines = String::new();
+        for scenario in scenarios.iter().filter(|scenario| self.word(scenario) == "FAIL") {
+            let failed = self.0.get(scenario).into_iter().flatten().filter(|check| check.status == "FAILURE");
+            let _ = writeln!(lines, "{scenario}");
+            for check in failed {
+                let _ = writeln!(lines, "    {} {:.500}", check.id, check.message);
+            }
+        }
+        lines
+    }
+
     pub(crate) fn passed(&self) -> usize {
         self.0.keys().filter(|scenario| self.passes(scenario)).count()
     }
@@ -83,6 +107,38 @@ async fn run(url: &str, arguments: &[&str]) -> Run {
     }
     assert!(!result.0.is_empty(), "the suite wrote no results\n{}\n{}", finished.stdout, finished.stderr);
     result
+}
+
+/// The scenarios of a requirement set for servers: those that are scored, and those that only run.
+pub(crate) fn scenarios(revision: &str) -> (Vec<String>, Vec<String>) {
+    let path = parts::npm_file(&format!("@modelcontextprotocol/conformance/requirements/{revision}.yaml"));
+    let text = fs::read_to_string(path).unwrap();
+    let section = |name: &str| {
+        let start = text.find(&format!("\n{name}:\n")).unwrap_or_else(|| panic!("{revision} has no section {name}"));
+        let lines = text[start + 1..].lines().skip(1);
+        lines.take_while(|line| line.is_empty() || line.starts_with(' ')).collect::<Vec<_>>()
+    };
+    let scored = section("server").iter().filter_map(|line| line.strip_prefix("  - ")).map(str::to_owned).collect();
+    let other = section("not_scored");
+    let unscored = other.windows(2).filter(|pair| pair[1].trim() == "leg: server");
+    (scored, unscored.filter_map(|pair| pair[0].strip_prefix("  - scenario: ")).map(str::to_owned).collect())
+}
+
+/// One line a scenario, one column a run; `-` where the scenario is not about that run.
+pub(crate) fn table(columns: &[(String, Run, Vec<String>)]) -> String {
+    let scenarios: BTreeSet<&String> = columns.iter().flat_map(|(_, _, expected)| expected).collect();
+    let mut table = format!("{:<50}", "");
+    for (name, ..) in columns {
+        let _ = write!(table, " {name:>16}");
+    }
+    for scenario in scenarios {
+        let _ = write!(table, "\n{scenario:<50}");
+        for (_, run, expected) in columns {
+            let cell = if expected.contains(scenario) { run.word(scenario) } else { "-" };
+            let _ = write!(table, " {cell:>16}");
+        }
+    }
+    table
 }
 
 /// Where two runs differ, as a table with both sides' reasons; `None` where they agree.

@@ -1,6 +1,7 @@
 //! What the tests share: processes, real parts, scripted peers, tokens, byte-exact requests, case files.
 #![allow(dead_code, reason = "a kit: not every piece is used by a test at every time")]
 
+pub(crate) mod bridge;
 pub(crate) mod cases;
 pub(crate) mod clients;
 pub(crate) mod conformance;

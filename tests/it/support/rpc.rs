@@ -127,6 +127,9 @@ pub(crate) struct Client {
     pub(crate) session: Option<String>,
     legacy: bool,
     revision: &'static str,
+    /// What a modern client declares.
+    capabilities: Value,
+    extra: Vec<(&'static str, String)>,
 }
 
 impl Client {
@@ -141,6 +144,8 @@ impl Client {
             session: None,
             legacy: false,
             revision: LEGACY,
+            capabilities: json!({}),
+            extra: vec![],
         }
     }
 
@@ -173,6 +178,17 @@ impl Client {
         Self { session, legacy: true, ..self }
     }
 
+    /// The same modern client with these capabilities.
+    pub(crate) fn declaring(self, capabilities: Value) -> Self {
+        Self { capabilities, ..self }
+    }
+
+    /// The same client with one more header in every request.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.extra.push((name, value.to_owned()));
+        self
+    }
+
     /// Sends a request with id 1.
     pub(crate) async fn request(&self, method: &str, params: Value) -> Answer {
         self.send(method, Some(json!(1)), params).await
@@ -189,7 +205,9 @@ impl Client {
 
     async fn send(&self, method: &str, id: Option<Value>, mut params: Value) -> Answer {
         if !self.legacy {
-            params["_meta"] = meta();
+            let mut meta = meta();
+            meta["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
+            params["_meta"] = meta;
         }
         let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         if let Some(id) = id {
@@ -212,6 +230,9 @@ impl Client {
         let mut request = self.http.request(method, &self.url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        for (name, value) in &self.extra {
+            request = request.header(*name, value);
         }
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);

@@ -1,6 +1,6 @@
 """Drives an MCP server with the official Python SDK and prints what came back as one JSON document.
 
-    mcp_client.py [--mode legacy|auto] [--token T] (--url URL | --stdio '["COMMAND", …]') < steps.json
+    mcp_client.py [--mode legacy|auto] [--token T] (--url URL | --sse URL | --stdio '["COMMAND", …]') < steps.json
 
 The steps on standard input are a JSON list of [verb, …]: ["list"], ["call", tool, arguments], ["read", uri],
 ["prompt", name, arguments]. The answer is {"protocol": …, "steps": [{"ok": …} | {"error": {"code": …, "message": …, "data": …}}]}.
@@ -13,6 +13,7 @@ import sys
 
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -20,6 +21,8 @@ def transport(arguments):
     if arguments.stdio:
         command, *rest = arguments.stdio
         return stdio_client(StdioServerParameters(command=command, args=rest))
+    if arguments.sse:
+        return sse_client(arguments.sse)
     headers = {"Authorization": f"Bearer {arguments.token}"} if arguments.token else {}
     return streamable_http_client(arguments.url, http_client=httpx2.AsyncClient(headers=headers, timeout=30))
 
@@ -55,6 +58,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--mode", default="auto")
 parser.add_argument("--token")
 parser.add_argument("--url")
+parser.add_argument("--sse")
 # A JSON list: a command line may hold `--` itself.
 parser.add_argument("--stdio", type=json.loads)
 asyncio.run(main(parser.parse_args(), json.load(sys.stdin)))

@@ -1,9 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Map;
+use sqlx::Row;
 
 use super::*;
 
@@ -76,4 +77,54 @@ async fn schema_of_an_earlier_server_is_brought_up_to_date() {
     let other = SqliteStore::open(&file, Limits::default()).await.unwrap();
     other.create(&path("b"), body("text")).await.unwrap();
     assert_eq!(feed.next().await.unwrap()[0].path, path("b"));
+}
+
+async fn found(store: &SqliteStore, text: &str) -> Vec<String> {
+    let page = store.search(&SearchText::parse(text).unwrap(), &Filter::default(), 10).await.unwrap();
+    page.items.iter().map(|hit| hit.summary.path.to_string()).collect()
+}
+
+#[tokio::test]
+async fn rebuilt_index_finds_every_document_and_nothing_else() {
+    let store = SqliteStore::in_memory(Limits::default()).await.unwrap();
+    for number in 0..250 {
+        store.create(&path(&format!("d/{number}")), body(&format!("word{number} common"))).await.unwrap();
+    }
+    // What an index could hold that no document does.
+    let stray = "INSERT INTO documents_text (rowid, path, title, content) VALUES (9999, 'x', 'x', 'stray')";
+    sqlx::query(stray).execute(&store.writer).await.unwrap();
+    let steps = std::sync::Mutex::new(vec![]);
+    let indexed = store.rebuild_index(&|done, total| steps.lock().unwrap().push((done, total))).await.unwrap();
+    assert_eq!(indexed, 250);
+    assert_eq!(*steps.lock().unwrap(), [(0, 250), (100, 250), (200, 250), (250, 250)]);
+    assert_eq!(found(&store, "word7").await, ["d/7"]);
+    let check = "INSERT INTO documents_text (documents_text, rank) VALUES ('integrity-check', 1)";
+    sqlx::query(check).execute(&store.writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn rebuild_that_is_dropped_leaves_the_old_index_and_no_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("documents.db"), Limits::default()).await.unwrap();
+    for number in 0..150 {
+        store.create(&path(&format!("d/{number}")), body("common")).await.unwrap();
+    }
+    let (steps, mut step) = tokio::sync::watch::channel(0);
+    let progress = |done, _| {
+        steps.send_replace(done);
+    };
+    tokio::select! {
+        biased;
+        Ok(_) = step.wait_for(|done| *done > 0) => {}
+        ended = store.rebuild_index(&progress) => panic!("{ended:?}"),
+    }
+    store.create(&path("after"), body("afterwards")).await.unwrap();
+    assert_eq!(found(&store, "afterwards").await, ["after"]);
+    let count: i64 = sqlx::query("SELECT count(*) FROM documents_text WHERE documents_text MATCH 'common'")
+        .fetch_one(&store.writer)
+        .await
+        .unwrap()
+        .try_get(0)
+        .unwrap();
+    assert_eq!(count, 150);
 }

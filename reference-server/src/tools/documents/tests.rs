@@ -7,10 +7,10 @@ use super::*;
 #[test]
 fn every_typed_tool_has_both_schemas_and_hints() {
     let entries = entries();
-    assert_eq!(entries.len(), 9);
+    assert_eq!(entries.len(), 11);
     for entry in entries {
         let tool = &entry.tool;
-        assert!(tool.name.starts_with("document_"));
+        assert!(tool.name.starts_with("document_") || tool.name == "index_rebuild");
         assert_eq!(tool.input_schema["additionalProperties"], false, "{}", tool.name);
         assert_eq!(tool.output_schema.as_ref().unwrap()["type"], "object", "{}", tool.name);
         let hints = tool.annotations.as_ref().unwrap();

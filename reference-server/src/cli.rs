@@ -1,0 +1,138 @@
+//! The command line: flags, their groups, and where their values come from.
+
+mod assertions;
+mod backup;
+mod error;
+mod fetch;
+mod files;
+mod links;
+mod run;
+mod tasks;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, CommandFactory as _, Parser};
+use doorward_reference_server::settings::{self, SettingsError};
+use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
+use doorward_reference_server::storage::location::{Location, Named};
+use doorward_reference_server::storage::postgres::{Access, UrlError};
+use doorward_reference_server::transport::sse;
+use doorward_reference_server::{download, health};
+
+pub(crate) use run::run;
+
+/// A reference Model Context Protocol server, for trying out and testing clients and proxies.
+///
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database, or in memory while it runs, and
+/// files in a directory that you name. Nothing else on this machine is read or written on a caller's behalf. It has no
+/// authentication: put a guard in front of it.
+#[derive(Debug, Parser)]
+#[command(version, subcommand_negates_reqs = true, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
+#[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<backup::Command>,
+
+    /// Serve Streamable HTTP on this address; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Serve Streamable HTTP on this Unix socket
+    #[arg(long, value_name = "PATH")]
+    unix: Option<PathBuf>,
+
+    /// Serve MCP on standard input and output
+    #[arg(long)]
+    stdio: bool,
+
+    /// Path of the HTTP endpoint
+    #[arg(long, value_name = "PATH", default_value = "/mcp", value_parser = endpoint_path, conflicts_with = "stdio")]
+    path: String,
+
+    /// Accept this name in Host and Origin, beside loopback and the address listened on; may be repeated
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
+    allowed_host: Vec<String>,
+
+    /// Serve HTTP+SSE of revision 2024-11-05 as well: GET /sse and POST /messages. Off because it is deprecated since
+    /// 2025-03-26, and keeps a connection open for every client
+    #[arg(long, conflicts_with = "stdio")]
+    legacy_sse: bool,
+
+    /// Keep documents in this SQLite file, created if it is not there, or in the PostgreSQL database of this
+    /// `postgres://` URL; without it they are gone when the server stops. Give a password by PGPASSWORD or a file:
+    /// everybody on this machine sees arguments
+    #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true, global = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
+    database: Option<Named>,
+
+    /// Read the password of a PostgreSQL database from this file, when the server starts
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_DATABASE_PASSWORD_FILE", global = true)]
+    database_password_file: Option<PathBuf>,
+
+    /// Hear of other servers' changes by this `postgres://` URL, which must lead to the database without a pooler between;
+    /// `poll`: look for them twice a second instead. Without it, the URL of --database
+    #[arg(long, value_name = "URL|poll", env = "REFERENCE_SERVER_DATABASE_EVENTS_URL", hide_env_values = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
+    database_events_url: Option<Named>,
+
+    /// Largest content of a document, in bytes
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
+    max_document_bytes: usize,
+
+    #[command(flatten)]
+    files: files::FileArguments,
+
+    #[command(flatten)]
+    links: links::LinkArguments,
+
+    #[command(flatten)]
+    fetch: fetch::FetchArguments,
+
+    #[command(flatten)]
+    assertion: assertions::AssertionArguments,
+
+    #[command(flatten)]
+    tasks: tasks::TaskArguments,
+
+    /// File with settings: keys are the names of flags without their dashes, in TOML. Flags, environment variables and
+    /// a .env file in the working directory go before it
+    #[arg(long, value_name = "FILE", env = "REFERENCE_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// What to log on stderr, in the syntax of tracing's EnvFilter
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
+    pub(crate) log: String,
+}
+
+impl Arguments {
+    /// The command line, with what the files say where it says nothing. Ends the process where that is no command.
+    ///
+    /// # Errors
+    /// See [`SettingsError`].
+    pub(crate) fn read() -> Result<Self, SettingsError> {
+        let (command, said) = (Self::command(), std::env::args_os().collect::<Vec<OsString>>());
+        let dotenv = Some(Path::new(".env")).filter(|path| path.exists());
+        let file = settings::named(&command, &said);
+        settings::layered(&command, &said, dotenv, file.as_deref()).map(Self::parse_from)
+    }
+
+    fn location(&self) -> Result<Location, UrlError> {
+        let (password_file, events) = (self.database_password_file.as_deref(), self.database_events_url.as_ref());
+        Location::of(self.database.as_ref(), &Access { password_file, events })
+    }
+}
+
+fn endpoint_path(path: &str) -> Result<String, &'static str> {
+    let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    if health::PATHS.contains(&path) || path.starts_with(download::ROUTE) || sse::PATHS.contains(&path) {
+        return Err("is taken: /live, /ready, /download/, /sse and /messages are served beside the endpoint");
+    }
+    if path.starts_with('/') && path.len() > 1 && plain {
+        Ok(path.to_owned())
+    } else {
+        Err("must start with a slash, name something and hold only letters, digits and /-_.~")
+    }
+}

@@ -1,0 +1,37 @@
+//! `backup` and `restore`.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use doorward_reference_server::storage::DocumentStore;
+use doorward_reference_server::storage::backup::{self, BackupError};
+
+/// What else there is to do than to serve.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write every document of --database with all its versions into a file
+    ///
+    /// As one moment had them, also while servers write. Either engine can restore the file.
+    Backup {
+        /// A new file
+        file: PathBuf,
+    },
+    /// Put the documents of a backup into --database, which must be empty
+    Restore {
+        /// The file of a backup
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(&self, documents: &dyn DocumentStore) -> Result<(), BackupError> {
+        let (done, counted) = match self {
+            Self::Backup { file } => ("backed up", backup::backup(documents, file).await?),
+            Self::Restore { file } => ("restored", backup::restore(documents, file).await?),
+        };
+        let (documents, earlier) = (counted.documents, counted.earlier);
+        writeln!(io::stdout(), "{done}: {documents} documents, {earlier} earlier versions")?;
+        Ok(())
+    }
+}
