@@ -1,0 +1,97 @@
+//! Where the reference server's settings come from, and what it says of its health.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::done;
+use crate::support::{parts, process::run_command, rpc::Client, upstream::Server};
+
+#[tokio::test]
+async fn flags_go_before_variables_before_dotenv_before_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.toml"), "max-document-bytes = 10\nfiles = 'shared'\n").unwrap();
+    std::fs::create_dir(folder.path().join("shared")).unwrap();
+    let limit = async |dotenv: &str, variable: Option<&str>, flag: Option<&str>| -> usize {
+        std::fs::write(folder.path().join(".env"), dotenv).unwrap();
+        let server = Server::reference_with(|command| {
+            command.current_dir(folder.path()).args(["--config", "server.toml"]);
+            if let Some(bytes) = variable {
+                command.env("REFERENCE_SERVER_MAX_DOCUMENT_BYTES", bytes);
+            }
+            if let Some(bytes) = flag {
+                command.args(["--max-document-bytes", bytes]);
+            }
+            command
+        })
+        .await;
+        let client = Client::modern(&server.url, None);
+        done(&client, "file_list", json!({})).await;
+        let mut taken = 0;
+        for bytes in [10, 20, 30, 40] {
+            let answer =
+                client.call("document_create", json!({ "path": format!("{bytes}"), "content": "x".repeat(bytes) }));
+            if answer.await.result()["isError"] != true {
+                taken = bytes;
+            }
+        }
+        taken
+    };
+    let dotenv = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES=20\nOTHER=1\n";
+    assert_eq!(limit("", None, None).await, 10);
+    assert_eq!(limit(dotenv, None, None).await, 20);
+    assert_eq!(limit(dotenv, Some("30"), None).await, 30);
+    assert_eq!(limit(dotenv, Some("30"), Some("40")).await, 40);
+}
+
+#[tokio::test]
+async fn a_wrong_file_stops_the_server_and_says_where() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, told) in [
+        ("max-document-bytes = 'many'", "server.toml: max-document-bytes: invalid digit found in string"),
+        ("max-documents = 1", "server.toml: unknown key max-documents;"),
+        ("listen = ", "server.toml: TOML parse error"),
+    ] {
+        std::fs::write(folder.path().join("server.toml"), text).unwrap();
+        let mut command = Command::new(parts::binary("doorward-reference-server"));
+        command.current_dir(folder.path()).args(["--config", "server.toml", "--stdio"]);
+        let ended = run_command(&mut command, Duration::from_secs(20)).await;
+        assert_eq!(ended.code, Some(2), "{text}: {}", ended.stderr);
+        assert!(ended.stderr.contains(told), "{text}: {}", ended.stderr);
+    }
+}
+
+async fn ready(server: &Server) -> (u16, Value) {
+    let url = server.url.replace("/mcp", "/ready");
+    let answer = reqwest::get(url).await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn readiness_tells_the_dependency_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let server = Server::reference_with(|command| command.arg("--files").arg(&shared)).await;
+    let live = reqwest::get(server.url.replace("/mcp", "/live")).await.unwrap();
+    assert_eq!((live.status().as_u16(), live.text().await.unwrap().as_str()), (200, "ok\n"));
+    assert_eq!(ready(&server).await, (200, json!({ "ready": true, "documents": "ok", "directory": "ok" })));
+    std::fs::rename(&shared, folder.path().join("elsewhere")).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let (status, report) = ready(&server).await;
+    assert_eq!((status, &report["directory"]), (503, &json!("unavailable")));
+    std::fs::rename(folder.path().join("elsewhere"), &shared).unwrap();
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(ready(&server).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_endpoint_cannot_take_a_path_that_is_served() {
+    for path in ["/live", "/ready", "/download/x", "/sse"] {
+        let mut command = Command::new(parts::binary("doorward-reference-server"));
+        command.args(["--listen", "127.0.0.1:0", "--path", path]);
+        let ended = run_command(&mut command, Duration::from_secs(20)).await;
+        assert_eq!(ended.code, Some(2), "{path}: {}", ended.stderr);
+    }
+}
