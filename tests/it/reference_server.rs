@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
-    clients::{Mode, Seen, Target, call, python_sdk, rust_sdk},
+    clients::{Mode, Seen, Target, call, python_sdk, rust_sdk, typescript_sdk},
     door::Setup,
     rpc::{Answer, Client, LEGACY, MODERN},
     upstream::{Server, reference_stdio},
@@ -29,6 +29,7 @@ on_every_engine!(
     every_kind_of_path_is_read_as_a_resource_through_the_door,
     rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras,
     python_sdk_sees_the_same_in_both_eras,
+    typescript_sdk_sees_the_same_over_http_and_stdio_in_both_eras,
     pages_of_documents_and_resources_reach_every_document_once,
     two_writers_lose_no_update,
 );
@@ -171,17 +172,34 @@ fn assert_life(seen: &Seen) {
     seen.error(10);
 }
 
-async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
+#[derive(Clone, Copy, Debug)]
+enum Sdk {
+    Rust,
+    TypeScript,
+}
+
+async fn sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine, sdk: Sdk) {
     for (mode, protocol) in [(Mode::Auto, MODERN), (Mode::Legacy, LEGACY)] {
         let server = Server::reference_on(&engine.another(&format!("http_{mode:?}").to_lowercase()).await).await;
         let database = engine.another(&format!("stdio_{mode:?}").to_lowercase()).await.into_string().unwrap();
         let line = [reference_stdio(), vec!["--database".to_owned(), database]].concat();
         for target in [Target::Http { url: &server.url, token: None }, Target::Stdio(&line)] {
-            let seen = rust_sdk(&target, mode, life_of_a_document()).await;
-            assert_eq!(seen.protocol, protocol);
+            let seen = match sdk {
+                Sdk::Rust => rust_sdk(&target, mode, life_of_a_document()).await,
+                Sdk::TypeScript => typescript_sdk(&target, mode, life_of_a_document()).await,
+            };
+            assert_eq!(seen.protocol, protocol, "{sdk:?}");
             assert_life(&seen);
         }
     }
+}
+
+async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
+    sees_the_same_over_http_and_stdio_in_both_eras(engine, Sdk::Rust).await;
+}
+
+async fn typescript_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
+    sees_the_same_over_http_and_stdio_in_both_eras(engine, Sdk::TypeScript).await;
 }
 
 /// It holds structured results to the output schemas, which the Rust SDK does not.

@@ -1,4 +1,4 @@
-//! Real MCP clients as processes: the official Python and Rust SDKs, FastMCP, the npm inspector.
+//! Real MCP clients as processes: the official Python, Rust and TypeScript SDKs, FastMCP, the npm inspector.
 
 use std::{process::Stdio, time::Duration};
 
@@ -62,6 +62,13 @@ pub(crate) async fn fastmcp(target: &Target<'_>, mode: Mode, steps: Value) -> Se
 /// The official Rust SDK's client. [`Mode::Auto`] speaks the modern era and nothing else.
 pub(crate) async fn rust_sdk(target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
     driven("rmcp-client", Command::new(env!("CARGO_BIN_EXE_rmcp-client")), target, mode, steps).await
+}
+
+/// The official TypeScript SDK's client.
+pub(crate) async fn typescript_sdk(target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
+    let mut command = Command::new(parts::node());
+    command.arg(parts::script("npm/client.mjs")).env("DOORWARD_TEST_NPM", parts::npm());
+    driven("npm/client.mjs", command, target, mode, steps).await
 }
 
 async fn python(script: &str, target: &Target<'_>, mode: Mode, steps: Value) -> Seen {
