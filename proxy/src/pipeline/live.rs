@@ -130,8 +130,10 @@ impl LiveStream {
             return Out::End;
         };
         let next = tokio::select! {
-            next = stream.next() => next,
+            // Due first: what waited while the client took nothing is not told to one who may not hear it any more.
+            biased;
             _ = self.look.tick() => return self.look_again(),
+            next = stream.next() => next,
         };
         match next {
             Ok(Some(bytes)) => {

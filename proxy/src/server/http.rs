@@ -42,6 +42,9 @@ const DRAIN_BYTES_MAX: u64 = 64 << 10;
 /// How long the rest of an unread body is taken and thrown away, so that the answer is not lost in a reset.
 const LINGER: Duration = Duration::from_secs(1);
 const COMMENT: Bytes = Bytes::from_static(b": keep-alive\n\n");
+/// RFC 9113, 3.4.
+const H2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What no method of HTTP/1.1 is taken for.
 const H2_PREFACE_START: &[u8; 4] = b"PRI ";
 
 /// Serves connections.
@@ -69,11 +72,14 @@ impl HttpApp {
             return;
         }
         if http2 && self.is_http2(&mut wire).await {
-            self.process_new(wire, shutdown).await;
+            if self.has_preface(&mut wire).await {
+                self.process_new(wire, shutdown).await;
+            }
             return;
         }
         let mut session = http1(wire);
-        session.set_keepalive(Some(self.bounds.keepalive.as_secs()));
+        // Without an end: rests and heads have their times here, and the codec's would end a slow head without a word.
+        session.set_keepalive(Some(0));
         let mut reused = self.process_new_http(session, shutdown).await;
         while let Some((stream, settings)) = reused.take().map(ReusedHttpStream::consume) {
             let Some(mut wire) = Wire::again(stream) else { return };
@@ -114,6 +120,12 @@ impl HttpApp {
         matches!(timeout(self.bounds.head, preface).await, Ok(Ok(true)))
     }
 
+    /// The rest of the preface in the time of a head: the codec would wait for it without end.
+    async fn has_preface(&self, wire: &mut Wire) -> bool {
+        let preface = timeout(self.bounds.head, wire.look_ahead(H2_PREFACE.len())).await;
+        matches!(preface, Ok(Ok(bytes)) if bytes == H2_PREFACE)
+    }
+
     /// Reads a request head. `None` ends the connection.
     async fn read_head(&self, session: &mut ServerSession) -> Option<()> {
         let read = {
@@ -127,7 +139,8 @@ impl HttpApp {
             Ok(Err(error)) => match error.etype() {
                 pingora::ErrorType::ReadTimedout => Accept::Timeout,
                 pingora::ErrorType::ConnectionClosed => return None,
-                // The codec's own bounds, of lines and of a megabyte, are no malformed heads.
+                // The codec gives up at a bound of its own, a megabyte; no malformed head. (At its bound of lines it
+                // does so as well, and there the head may be small.)
                 _ if self.is_large(session) => Accept::HeadTooLarge,
                 _ => Accept::MalformedHttp,
             },
@@ -137,7 +150,8 @@ impl HttpApp {
         session.set_keepalive(None);
         // The client may be gone already; there is nobody else to tell.
         if write(session, answer, self.bounds.write).await.is_ok() {
-            session.shutdown().await;
+            // Under TLS a farewell is written, which the client may not take.
+            let _ = timeout(LINGER, session.shutdown()).await;
         }
         None
     }
@@ -303,8 +317,11 @@ impl Downstream for HttpDownstream<'_> {
         if self.chunks() == Chunks::Malformed {
             return Err(Accept::MalformedHttp.into());
         }
-        if self.expects_continue && self.session.write_continue_response().await.is_err() {
-            return Err(self.closed());
+        if self.expects_continue {
+            let written = timeout(self.bounds.write, self.session.write_continue_response()).await;
+            if !matches!(written, Ok(Ok(()))) {
+                return Err(self.closed());
+            }
         }
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();

@@ -10,6 +10,9 @@ use doorward_message::http_chunks::ChunkScanner;
 const HEAD_END: &[u8; 4] = b"\r\n\r\n";
 const TRANSFER_ENCODING: &[u8; 17] = b"transfer-encoding";
 
+/// Most bytes that are kept while nobody knows what they are.
+const BEHIND_BYTES_MAX: usize = 128 << 10;
+
 /// How the chunks of the request's body stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chunks {
@@ -57,6 +60,11 @@ impl Following {
                 if let Some(behind) = behind_head(seen, bytes) {
                     *self = Self::Behind(BytesMut::from(behind));
                 }
+            }
+            // More than the codec reads beside a head: it has found no end where one seemed to be.
+            Self::Behind(kept) if kept.len().saturating_add(bytes.len()) > BEHIND_BYTES_MAX => {
+                *self = Self::Malformed;
+                return false;
             }
             Self::Behind(kept) => kept.extend_from_slice(bytes),
             Self::Body(scanner) => {

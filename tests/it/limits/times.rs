@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::{
     door::{Door, Setup},
@@ -290,4 +291,37 @@ async fn silent_stream_gets_a_comment_every_15_s() {
     let comments = text.lines().filter(|line| line.starts_with(':')).count();
     assert_eq!(comments, 1, "one in 18 s: {text}");
     assert_eq!(seen.first().events().len(), 1, "{text}");
+}
+
+#[tokio::test]
+async fn a_preface_that_does_not_come_whole_is_not_waited_for() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let door = with_accept(&upstream, "head_timeout: 1s").await;
+    for begun in [&b"PRI "[..], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r", b"PRI * HTTP/1.1\r\nHost: a\r\n\r\n..."] {
+        let mut stream = tokio::net::TcpStream::connect(door.address()).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        let begin = Instant::now();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(LATE, stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "{:?} is still open", String::from_utf8_lossy(begun));
+        assert!(begin.elapsed() < LATE, "{:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_slow_head_is_told_also_where_rests_are_short() {
+    let upstream = Scripted::start(Era::Modern).await;
+    let yaml = format!(
+        "listen: {{ address: 127.0.0.1:0, keepalive_timeout: 1s }}\naccept: {{ head_timeout: 2s }}\n\
+         authentication: {{ disabled: true }}\nauthorization: {{ policies: \"bundle:permit-all\" }}\n\
+         upstreams: {{ test: {{ url: \"{}\" }} }}\n",
+        upstream.url
+    );
+    let door = Setup::config(&yaml).start().await;
+    let slow = [
+        Piece { pause_ms: 0, bytes: b"POST /mcp HTTP/1.1\r\nHost: a\r\n".to_vec() },
+        Piece { pause_ms: 4_000, bytes: b"X: y\r\n".to_vec() },
+    ];
+    let seen = send(&door, &slow).await;
+    timed_out(&seen, Duration::from_millis(1_900));
 }

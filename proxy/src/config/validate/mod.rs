@@ -13,6 +13,7 @@ use std::{
     fmt::Display,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
@@ -109,7 +110,7 @@ pub(super) fn validate(mut settings: Settings, places: &Places, source: &Source)
         "streams.recheck_interval",
         &settings.streams.recheck_interval,
         &Span::seconds(1),
-        // An expired token's stream ends within 30 s.
+        // For so long an open stream may go on after its token has expired, unless the client takes nothing meanwhile.
         &Span::seconds(30),
     );
     let upstreams = upstreams::upstreams(&mut check, std::mem::take(&mut settings.upstreams));
@@ -177,6 +178,9 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
             check.problem(key, "is 0, so that nothing could pass", "leave the key out for the default");
         }
     }
+    let (shortest, longest) = (Span(Duration::from_millis(100)), Span::seconds(3_600));
+    check.within("accept.head_timeout", &accept.head_timeout, &shortest, &longest);
+    check.within("accept.body_idle_timeout", &accept.body_idle_timeout, &shortest, &longest);
     check.contains("accept.body_timeout", accept.body_timeout, "body_idle_timeout", accept.body_idle_timeout);
     check.within("accept.body_timeout", &accept.body_timeout, &Span::seconds(1), &Span::seconds(86_400));
     check.within("accept.stdio_requests_max", &accept.stdio_requests_max, &1, &65_536);

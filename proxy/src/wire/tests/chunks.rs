@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    super::{Chunks, Wire, chunks, head_read},
+    super::{Chunks, Wire, chunks, following::Following, head_read},
     Socket,
 };
 
@@ -75,6 +75,8 @@ async fn malformed_chunks_are_told_wherever_the_request_is_cut() {
 #[tokio::test]
 async fn a_request_with_a_length_is_not_followed() {
     let request = b"POST /mcp HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nContent-Length: 6\r\n\r\n1;a=\nZ";
+    assert!(Following::begin(request).is_none());
+    assert!(Following::begin(HEAD).is_some());
     for place in [0, 10, 40, 60, 66, 70] {
         let (begin, rest) = request.split_at(place);
         let (data, stand) = read([begin.to_vec(), rest.to_vec()].into_iter()).await;

@@ -125,12 +125,9 @@ impl HttpUpstream {
     /// A [`Fault`] of the upstream.
     pub async fn end_session(&self, outgoing: &Outgoing, credential: Option<&Credential>) -> Result<u16, Fault> {
         let head = request::bodiless(self, Method::DELETE, outgoing, None, credential)?;
-        let mut exchange = self.exchange(head, None).await?;
+        let exchange = self.exchange(head, None).await?;
         let status = status(&exchange.session)?.as_u16();
-        // The body says nothing; the connection is worth keeping where it ends at once.
-        if self.whole(&mut exchange).await.is_ok() {
-            self.release(exchange).await;
-        }
+        self.finish(exchange).await;
         Ok(status)
     }
 
