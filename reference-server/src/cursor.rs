@@ -20,6 +20,12 @@ pub fn place(cursor: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
+/// The place of a cursor in a list of versions.
+#[must_use]
+pub fn version(cursor: &str) -> Option<u32> {
+    place(cursor)?.parse().ok()
+}
+
 /// The place of a cursor in a list of documents.
 #[must_use]
 pub fn path(cursor: &str) -> Option<DocumentPath> {

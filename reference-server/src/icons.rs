@@ -8,6 +8,7 @@ use rmcp::model::Icon;
 
 /// Strokes of a drawing of 24 by 24 units.
 const DOOR: &str = "M6 22V2h12v20M2 22h20M14 12v1";
+const PROMPT: &str = "M3 4h18v13H12l-5 4v-4H3zM7 8h10M7 12h6";
 const DOCUMENT: &str = "M5 2h9l5 5v15H5zM14 2v5h5M8 12h8M8 16h8";
 
 fn icon(strokes: &str) -> Vec<Icon> {
@@ -23,6 +24,12 @@ fn icon(strokes: &str) -> Vec<Icon> {
 pub fn server() -> Vec<Icon> {
     static SERVER: LazyLock<Vec<Icon>> = LazyLock::new(|| icon(DOOR));
     SERVER.clone()
+}
+
+/// Of tools that work on prompts, and of stored prompts.
+#[must_use]
+pub fn prompt() -> Vec<Icon> {
+    icon(PROMPT)
 }
 
 /// Of tools that work on documents.

@@ -1,7 +1,10 @@
 //! The prompts and completion of their arguments.
 //!
 //! In: a name and arguments. Out: messages, or a question to the client. Refusals: [`PromptError`].
-//! To add one: an entry in [`list`] and an arm in [`get`].
+//! Some are built in, others [`stored`]; no stored one comes before one that is built in.
+//! To build one in: an entry in [`list`], its name in [`BUILT_IN`] and an arm in [`get`].
+
+pub mod stored;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +22,25 @@ use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
 use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files};
 use crate::state::Shared;
 use crate::storage::StoreError;
+use crate::storage::prompt::{ArgumentError, PromptStoreError};
 
 const DYNAMIC_PROMPT: &str = "test_dynamic_prompt";
+
+/// Every name that is built in, also of the prompt that is not always listed.
+const BUILT_IN: [&str; 6] = [
+    "test_simple_prompt",
+    "test_prompt_with_arguments",
+    "test_prompt_with_embedded_resource",
+    "test_prompt_with_image",
+    "test_input_required_result_prompt",
+    DYNAMIC_PROMPT,
+];
+
+/// Whether no stored prompt may have this name.
+#[must_use]
+pub fn is_built_in(name: &str) -> bool {
+    BUILT_IN.contains(&name)
+}
 
 /// Why a prompt or a completion cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +54,18 @@ pub enum PromptError {
     /// A required argument is missing or not a string.
     #[error("argument {0} is required and must be a string")]
     Argument(&'static str),
+    /// The arguments are not what the stored prompt wants.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentError),
+    /// What a stored prompt embeds is not there.
+    #[error("the prompt embeds {0}, which is not there")]
+    Embedded(String),
+    /// What a stored prompt embeds cannot be read.
+    #[error("{}", .0.message)]
+    Resource(ErrorData),
+    /// The store of prompts failed.
+    #[error(transparent)]
+    Stored(#[from] PromptStoreError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -49,14 +81,15 @@ impl From<PromptError> for ErrorData {
     fn from(error: PromptError) -> Self {
         match error {
             PromptError::Ask(error) => error.into(),
-            PromptError::Store(error) => error.into(),
+            PromptError::Store(error) | PromptError::Stored(PromptStoreError::Store(error)) => error.into(),
+            PromptError::Resource(error) => error,
             PromptError::Directory(error) => Self::internal_error(error.to_string(), None),
             refused => Self::invalid_params(refused.to_string(), None),
         }
     }
 }
 
-/// Every prompt, in a fixed order; the dynamic one only while it is switched on.
+/// Every prompt that is built in, in a fixed order; the dynamic one only while it is switched on.
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Prompt> {
     let required =
@@ -80,6 +113,17 @@ pub fn list(shared: &Shared) -> Vec<Prompt> {
         prompts.push(Prompt::new(DYNAMIC_PROMPT, Some("Listed only while switched on"), None));
     }
     prompts
+}
+
+/// A page of the list from behind `after` on, and the place to go on from: first what is built in, then what is stored.
+///
+/// # Errors
+/// When the store fails.
+pub async fn page(shared: &Shared, after: Option<&str>) -> Result<(Vec<Prompt>, Option<String>), PromptStoreError> {
+    let (stored, next) = stored::list(shared, after).await?;
+    let mut listed = if after.is_none() { list(shared) } else { vec![] };
+    listed.extend(stored);
+    Ok((listed, next))
 }
 
 /// The prompt's messages, or what must be asked first.
@@ -106,7 +150,7 @@ pub async fn get(
         DYNAMIC_PROMPT if shared.dynamic_prompt() => {
             vec![user(ContentBlock::text("The dynamic prompt is on."))]
         }
-        unknown => return Err(PromptError::UnknownPrompt(unknown.to_owned())),
+        _ => return stored::get(shared, params).await,
     };
     Ok(GetPromptResult::new(messages).into())
 }
@@ -179,12 +223,18 @@ pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result
             let directory = shared.directory().ok_or(PromptError::UnknownReference)?;
             return Ok(files::complete(directory, &params.argument.value).await?);
         }
+        (Reference::Prompt(prompt), argument) => {
+            return stored::complete(shared, &prompt.name, argument, &params.argument.value).await;
+        }
         _ => return Err(PromptError::UnknownReference),
     };
-    let mut matching: Vec<String> =
-        candidates.into_iter().filter(|candidate| candidate.starts_with(&params.argument.value)).collect();
+    Ok(matching(candidates, &params.argument.value))
+}
+
+fn matching(candidates: Vec<String>, typed: &str) -> CompletionInfo {
+    let mut matching: Vec<String> = candidates.into_iter().filter(|candidate| candidate.starts_with(typed)).collect();
     matching.truncate(CompletionInfo::MAX_VALUES);
-    Ok(CompletionInfo::with_all_values(matching).unwrap_or_default())
+    CompletionInfo::with_all_values(matching).unwrap_or_default()
 }
 
 #[cfg(test)]

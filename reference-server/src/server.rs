@@ -29,6 +29,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 use crate::ask::is_modern;
+use crate::prompts::PromptError;
 use crate::state::{BatchSlot, Change, SessionState, Shared};
 use crate::tasks::Owner;
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
@@ -40,7 +41,7 @@ const TTL_MS: u64 = 1_000;
 const INSTRUCTIONS: &str = "A store of documents, and a reference server for trying out and testing MCP clients and \
     proxies. Documents are stored, searched and read by the document_ tools and as doc:// resources; an update names the \
     version that it was made from. Where the operator serves a directory, the file_ tools and file:/// resources read and \
-    write in it. The files of read_file are built in and live in memory only.";
+    write in it. The prompt_ tools keep the prompts that prompts/list offers beside the built-in ones. The files of read_file are built in and live in memory only.";
 
 /// The server: shared state, and the state of one session.
 #[derive(Debug, Clone)]
@@ -126,8 +127,18 @@ fn severity(level: LoggingLevel) -> u8 {
 fn single_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {
         None => Ok(()),
-        Some(_) => Err(ErrorData::invalid_params("unknown cursor", None)),
+        Some(_) => Err(unknown_cursor()),
     }
+}
+
+/// Where a list goes on; `None` at its beginning.
+fn place(request: Option<PaginatedRequestParams>) -> Result<Option<String>, ErrorData> {
+    let cursor = request.and_then(|request| request.cursor);
+    cursor.map(|cursor| cursor::place(&cursor).ok_or_else(unknown_cursor)).transpose()
+}
+
+fn unknown_cursor() -> ErrorData {
+    ErrorData::invalid_params("unknown cursor", None)
 }
 
 fn not_found(uri: &str) -> ErrorData {
@@ -274,11 +285,14 @@ impl ServerHandler for ReferenceServer {
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        single_page(request)?;
-        let prompts = prompts::list(&self.shared);
-        Ok(ListPromptsResult::with_all_items(prompts).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+        let after = place(request)?;
+        let listing = prompts::page(&self.shared, after.as_deref()).instrument(trace::span("prompts/list", &context));
+        let (listed, next) = listing.await.map_err(PromptError::from)?;
+        let mut result = ListPromptsResult::with_all_items(listed);
+        result.next_cursor = next.map(|place| cursor::of(&place));
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn get_prompt(
@@ -304,12 +318,10 @@ impl ServerHandler for ReferenceServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let unknown = || ErrorData::invalid_params("unknown cursor", None);
-        let cursor = request.and_then(|request| request.cursor);
-        let after = cursor.map(|cursor| cursor::place(&cursor).ok_or_else(unknown)).transpose()?;
+        let after = place(request)?;
         let listing = resources::page(&self.shared, after.as_deref());
         let listing = listing.instrument(trace::span("resources/list", &context));
-        let (listed, next) = listing.await?.ok_or_else(unknown)?;
+        let (listed, next) = listing.await?.ok_or_else(unknown_cursor)?;
         let mut result = ListResourcesResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))

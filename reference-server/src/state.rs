@@ -17,7 +17,7 @@ use crate::directory::{Directory, Watch};
 use crate::download::Links;
 use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
-use crate::storage::{ChangeFeed, DocumentStore};
+use crate::storage::{ChangeFeed, DocumentStore, News, PromptStore, Store};
 use crate::tasks::{TaskLimits, Tasks};
 
 /// How many changes a slow subscriber may fall behind before it misses some.
@@ -58,6 +58,8 @@ pub enum StateError {
 pub struct Shared {
     /// The documents.
     pub documents: Arc<dyn DocumentStore>,
+    /// The stored prompts.
+    pub prompts: Arc<dyn PromptStore>,
     /// The tasks of everybody.
     pub tasks: Tasks,
     /// Held by whoever rebuilds the text index.
@@ -79,15 +81,16 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Fresh state around these documents, with the built-in files and a random signing key.
+    /// Fresh state around these documents and prompts, with the built-in files and a random signing key.
     ///
     /// # Errors
     /// When the operating system has no random bytes.
-    pub fn new(documents: Arc<dyn DocumentStore>, tasks: TaskLimits) -> Result<Self, StateError> {
+    pub fn new(store: Arc<dyn Store>, tasks: TaskLimits) -> Result<Self, StateError> {
         let mut key = [0u8; STATE_KEY_BYTES];
         getrandom::fill(&mut key).map_err(StateError::Random)?;
         Ok(Self {
-            documents,
+            documents: Arc::<dyn Store>::clone(&store),
+            prompts: store,
             tasks: Tasks::new(tasks),
             rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
@@ -169,9 +172,8 @@ impl Shared {
     #[cfg(test)]
     #[allow(clippy::unwrap_used, reason = "tests")]
     pub(crate) async fn for_tests() -> Self {
-        let documents =
-            crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
-        Self::new(Arc::new(documents), TaskLimits::default()).unwrap()
+        let store = crate::storage::sqlite::SqliteStore::in_memory(crate::storage::Limits::default()).await.unwrap();
+        Self::new(Arc::new(store), TaskLimits::default()).unwrap()
     }
 
     /// Remembers that this HTTP session may send batches, as long as it lives; nothing for an empty slot.
@@ -194,18 +196,21 @@ impl Shared {
         let _listeners = self.changes.send(change);
     }
 
-    /// Tells every subscriber what other servers of the same documents change, for ever.
+    /// Tells every subscriber what other servers of the same documents and prompts change, for ever.
     pub async fn follow(&self, mut feed: Box<dyn ChangeFeed>) {
         loop {
             // A failure is in the log by now, and nothing is lost by it.
-            let Ok(changes) = feed.next().await else {
+            let Ok(News { documents, prompts }) = feed.next().await else {
                 tokio::time::sleep(FEED_REST).await;
                 continue;
             };
-            if changes.iter().any(|change| change.listed) {
+            if prompts {
+                self.announce(Change::Prompts);
+            }
+            if documents.iter().any(|change| change.listed) {
                 self.announce(Change::Resources);
             }
-            let uris: BTreeSet<String> = changes.iter().map(|change| change.path.uri()).collect();
+            let uris: BTreeSet<String> = documents.iter().map(|change| change.path.uri()).collect();
             uris.into_iter().for_each(|uri| self.announce(Change::Resource(uri)));
         }
     }

@@ -1,4 +1,4 @@
-//! Where documents are kept: one trait, and an engine behind it.
+//! Where documents and prompts are kept: a trait for each, and an engine behind both.
 //!
 //! In: checked paths, bodies and queries. Out: documents, pages of them, hits. Refusals: [`StoreError`].
 //! Invariants, for every engine: a change is there as a whole or not at all once its call returned; an update names the
@@ -15,19 +15,22 @@ pub mod feed;
 pub mod location;
 pub mod path;
 pub mod postgres;
+pub mod prompt;
 pub mod query;
 pub mod sqlite;
 pub mod words;
 
 use std::fmt::Debug;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::Receiver;
 
 use backup::{BackupError, Record, Records};
 pub use document::{Body, Changes, Document, Hit, Invalid, Limits, Page, Revision, Summary};
-pub use feed::{ChangeFeed, DocumentChange};
+pub use feed::{ChangeFeed, DocumentChange, News};
 pub use path::DocumentPath;
+pub use prompt::PromptStore;
 pub use query::{Filter, SearchText};
 
 /// What a word or phrase counts for a hit whose title holds it.
@@ -76,7 +79,7 @@ pub enum StoreError {
     #[error("the store cannot be used at the moment")]
     Unavailable(#[source] sqlx::Error),
     /// A stored row is not what this server writes.
-    #[error("the store holds a document that cannot be read")]
+    #[error("the store holds something that cannot be read")]
     Corrupt(&'static str),
 }
 
@@ -88,6 +91,17 @@ impl From<sqlx::Error> for StoreError {
         if full { Self::Full } else { Self::Unavailable(error) }
     }
 }
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What an engine is.
+pub trait Store: DocumentStore + PromptStore {}
+
+impl<S: DocumentStore + PromptStore> Store for S {}
 
 /// Is told how many documents are done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
@@ -125,7 +139,7 @@ pub trait DocumentStore: Debug + Send + Sync {
     /// Documents that hold the text, the best first; see the order above.
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
 
-    /// What other servers of the same documents change from now on; `None` where there can be none.
+    /// What other servers of the same documents and prompts change from now on; `None` where there can be none.
     async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError>;
 
     /// Gives everything, as one moment had it, to a backup; [`backup::Record::End`] only when that went well.

@@ -3,7 +3,7 @@
 //! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
-//! [`documents`] is the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
+//! [`documents`] and [`prompts`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
 
 mod demo;
@@ -13,6 +13,7 @@ mod file_access;
 mod files;
 mod fixtures;
 mod long;
+mod prompts;
 mod typed;
 
 use std::borrow::Cow;
@@ -57,6 +58,9 @@ pub enum ToolError {
     /// The document store's tool failed.
     #[error(transparent)]
     Document(#[from] documents::DocumentError),
+    /// The prompt store's tool failed.
+    #[error(transparent)]
+    Prompt(#[from] prompts::PromptToolError),
     /// The served directory's tool failed.
     #[error(transparent)]
     Directory(#[from] crate::directory::FileError),
@@ -103,6 +107,7 @@ impl ToolError {
             }
             Self::Task(error) => Err(error.into()),
             Self::Document(error) => Ok(error.into_result().into()),
+            Self::Prompt(error) => Ok(error.into_result().into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
     }
@@ -214,6 +219,7 @@ pub fn entries(shared: &Shared) -> Vec<Entry> {
     let mut entries = demo::entries();
     entries.extend(file_access::entries());
     entries.extend(documents::entries());
+    entries.extend(prompts::entries());
     if shared.directory().is_some() {
         entries.extend(files::entries());
     }

@@ -5,19 +5,19 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use doorward_reference_server::storage::DocumentStore;
-use doorward_reference_server::storage::backup::{self, BackupError};
+use doorward_reference_server::storage::backup::{self, BackupError, Counted};
 
 /// What else there is to do than to serve.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Write every document of --database with all its versions into a file
+    /// Write every document and prompt of --database with all its versions into a file
     ///
     /// As one moment had them, also while servers write. Either engine can restore the file.
     Backup {
         /// A new file
         file: PathBuf,
     },
-    /// Put the documents of a backup into --database, which must be empty
+    /// Put the documents and prompts of a backup into --database, which must be empty
     Restore {
         /// The file of a backup
         file: PathBuf,
@@ -30,8 +30,9 @@ impl Command {
             Self::Backup { file } => ("backed up", backup::backup(documents, file).await?),
             Self::Restore { file } => ("restored", backup::restore(documents, file).await?),
         };
-        let (documents, earlier) = (counted.documents, counted.earlier);
-        writeln!(io::stdout(), "{done}: {documents} documents, {earlier} earlier versions")?;
+        let Counted { documents, earlier, prompts, earlier_prompts, .. } = counted;
+        let documents = format!("{documents} documents, {earlier} earlier versions");
+        writeln!(io::stdout(), "{done}: {documents}; {prompts} prompts, {earlier_prompts} earlier versions")?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::state::Shared;
 use doorward_reference_server::storage::location::Location;
-use doorward_reference_server::storage::{DocumentStore, Limits};
+use doorward_reference_server::storage::{Limits, Store};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,33 +27,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
     if arguments.command.is_some() && matches!(location, Location::Memory) {
         return Err(RunError::NoDatabase);
     }
-    let documents = location.open(limits).await?;
+    let store = location.open(limits).await?;
     if let Some(command) = &arguments.command {
         let outcome = tokio::select! {
-            outcome = command.run(&*documents) => outcome.map_err(RunError::from),
+            outcome = command.run(&*store) => outcome.map_err(RunError::from),
             () = stop.cancelled() => Err(RunError::Interrupted),
         };
-        documents.close().await;
+        store.close().await;
         return outcome;
     }
-    let served = serve(&arguments, Arc::clone(&documents), stop).await;
+    let served = serve(&arguments, Arc::clone(&store), stop).await;
     // Also when serving failed: a clean end leaves one file.
-    documents.close().await;
+    store.close().await;
     served
 }
 
-async fn serve(
-    arguments: &Arguments,
-    documents: Arc<dyn DocumentStore>,
-    stop: CancellationToken,
-) -> Result<(), RunError> {
+async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationToken) -> Result<(), RunError> {
     let listener = match (arguments.listen, &arguments.unix) {
         (Some(address), _) => Some(Listener::tcp(address).await.map_err(RunError::Listen)?),
         (None, Some(path)) => Some(Listener::unix(path.clone()).await.map_err(RunError::Listen)?),
         (None, None) => None,
     };
-    let shared = state(arguments, Arc::clone(&documents), listener.as_ref())?;
-    let following = documents.feed().await?.map(|feed| {
+    let shared = state(arguments, Arc::clone(&store), listener.as_ref())?;
+    let following = store.feed().await?.map(|feed| {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move { shared.follow(feed).await })
     });
@@ -64,12 +60,8 @@ async fn serve(
     served
 }
 
-fn state(
-    arguments: &Arguments,
-    documents: Arc<dyn DocumentStore>,
-    listener: Option<&Listener>,
-) -> Result<Arc<Shared>, RunError> {
-    let mut shared = Shared::new(documents, arguments.tasks.limits())?;
+fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listener>) -> Result<Arc<Shared>, RunError> {
+    let mut shared = Shared::new(store, arguments.tasks.limits())?;
     if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
         shared = shared.with_links(links);
     }

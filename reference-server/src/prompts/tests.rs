@@ -38,3 +38,11 @@ async fn dynamic_prompt_is_listed_only_while_switched_on() {
     assert!(shared.toggle_dynamic_prompt());
     assert!(listed(&shared));
 }
+
+#[tokio::test]
+async fn every_prompt_of_the_list_is_built_in() {
+    let shared = Shared::for_tests().await;
+    shared.toggle_dynamic_prompt();
+    let listed: Vec<String> = list(&shared).into_iter().map(|prompt| prompt.name).collect();
+    assert_eq!(listed, BUILT_IN);
+}

@@ -1,4 +1,4 @@
-//! Backups: every document with every version of it, as one moment had them, in a file that every engine can restore.
+//! Backups: every document and prompt with every version of it, as one moment had them, in a file that every engine can restore.
 //!
 //! In: a store, a file's name. Out: what was written or restored, counted. Refusals: [`BackupError`].
 //! Invariants: a file has its name only when it is whole, on the disk and was read back; a store is restored as a whole or
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
+use super::prompt::{InvalidPrompt, Prompt, PromptName};
 use super::{Document, DocumentPath, DocumentStore, StoreError};
 
 /// Records that wait between a database and a file.
@@ -44,6 +45,16 @@ pub enum BackupError {
         /// Why not.
         reason: super::Invalid,
     },
+    /// A prompt that this store cannot hold.
+    #[error("line {line} of the backup: the prompt {name} cannot be stored: {reason}")]
+    Prompt {
+        /// Counted from 1.
+        line: usize,
+        /// Which one.
+        name: PromptName,
+        /// Why not.
+        reason: InvalidPrompt,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,6 +81,12 @@ pub enum Record {
     Earlier(Document),
     /// The last version that a path had.
     Retired(DocumentPath, u32),
+    /// A prompt as it is.
+    Prompt(Prompt),
+    /// What a prompt before it in the backup was earlier.
+    EarlierPrompt(Prompt),
+    /// The last version of a prompt that was deleted.
+    RetiredPrompt(PromptName, u32),
     /// There is nothing behind it, and everything before it was right.
     End,
 }
@@ -83,6 +100,12 @@ pub struct Counted {
     pub earlier: u64,
     /// Paths whose document was moved away or deleted.
     pub retired: u64,
+    /// Prompts.
+    pub prompts: u64,
+    /// Earlier versions of them.
+    pub earlier_prompts: u64,
+    /// Prompts that were deleted.
+    pub retired_prompts: u64,
 }
 
 /// Where a store puts its records.

@@ -125,7 +125,7 @@ fn nul(value: &Value) -> bool {
     }
 }
 
-fn line(text: &str, bytes_max: usize) -> bool {
+pub(super) fn line(text: &str, bytes_max: usize) -> bool {
     !text.trim().is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
 }
 

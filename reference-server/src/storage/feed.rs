@@ -1,6 +1,6 @@
 //! Changes that other servers of the same documents made.
 //!
-//! Every change of a document leaves a row in the table `changes` in its own transaction, so that nothing is told that was not done and
+//! Every change of a document or prompt leaves a row in the table `changes` in its own transaction, so that nothing is told that was not done and
 //! nothing done stays untold. A [`ChangeFeed`] reads the rows of others behind the ones that it read before. What wakes it
 //! (a notification, a clock) only makes it look earlier. Rows are dropped after [`KEPT`].
 
@@ -20,6 +20,9 @@ pub const POLL: Duration = Duration::from_millis(500);
 /// How often old changes are dropped.
 pub(super) const SWEEP: Duration = Duration::from_secs(600);
 
+/// The kind of a row that is about a document.
+const DOCUMENT: &str = "document";
+
 /// Characters of a server's name in `changes`.
 const ORIGIN_BYTES: usize = 8;
 
@@ -32,12 +35,41 @@ pub struct DocumentChange {
     pub listed: bool,
 }
 
+/// What others changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// Documents, each as often as it was changed.
+    pub documents: Vec<DocumentChange>,
+    /// Whether a prompt differs from before.
+    pub prompts: bool,
+}
+
+impl News {
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.is_empty() && !self.prompts
+    }
+
+    /// Adds what a row of `changes` tells.
+    pub(super) fn add(&mut self, kind: &str, path: &str, listed: bool) -> Result<(), StoreError> {
+        match kind {
+            DOCUMENT => {
+                let path = DocumentPath::parse(path).map_err(|_| StoreError::Corrupt("path"))?;
+                self.documents.push(DocumentChange { path, listed });
+            }
+            _ => self.prompts = true,
+        }
+        Ok(())
+    }
+}
+
 /// The changes that others make from the moment on that the feed was opened.
 #[async_trait]
 pub trait ChangeFeed: Debug + Send {
     /// Waits until others have changed something; never gives nothing. After a failure the next call goes on where
     /// this one would have.
-    async fn next(&mut self) -> Result<Vec<DocumentChange>, StoreError>;
+    async fn next(&mut self) -> Result<News, StoreError>;
 }
 
 /// A name for a store that no other has.

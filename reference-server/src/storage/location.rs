@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::postgres::{self, Access, PostgresSettings, PostgresStore, UrlError};
 use super::sqlite::{self, SqliteStore};
-use super::{DocumentStore, Limits};
+use super::{Limits, Store};
 
 /// What the URLs of PostgreSQL start with.
 const SCHEMES: [&str; 2] = ["postgres:", "postgresql:"];
@@ -86,7 +86,7 @@ impl Location {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(&self, limits: Limits) -> Result<Arc<dyn DocumentStore>, OpenError> {
+    pub async fn open(&self, limits: Limits) -> Result<Arc<dyn Store>, OpenError> {
         Ok(match self {
             Self::Memory => Arc::new(SqliteStore::in_memory(limits).await?),
             Self::File(path) => Arc::new(SqliteStore::open(path, limits).await?),

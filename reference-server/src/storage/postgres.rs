@@ -1,4 +1,4 @@
-//! Documents in PostgreSQL, 14 or later, directly or behind PgBouncer in transaction mode.
+//! Documents and prompts in PostgreSQL, 14 or later, directly or behind PgBouncer in transaction mode.
 //!
 //! In: [`PostgresSettings`]. Out: a [`PostgresStore`] on the newest schema. Refusals: [`OpenError`].
 //! Invariants: nothing outlives a transaction on its connection (no session setting, no session lock), so that a pooler
@@ -9,6 +9,7 @@ mod backup;
 mod feed;
 mod index;
 mod migrate;
+mod prompts;
 mod read;
 mod rows;
 mod search;
@@ -80,7 +81,7 @@ impl PostgresStore {
 }
 
 /// Bounds a call: a server that is frozen or cut off answers nothing at all.
-async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn bounded<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(outcome) => outcome,
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),

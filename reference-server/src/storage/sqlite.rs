@@ -1,4 +1,4 @@
-//! Documents in SQLite: one file, or memory only.
+//! Documents and prompts in SQLite: one file, or memory only.
 //!
 //! In: a path. Out: a [`SqliteStore`] on the newest schema. Refusals: [`OpenError`].
 //! Invariants: writers take turns on one connection, each in a transaction that holds the write lock from its first
@@ -8,6 +8,7 @@
 mod backup;
 mod feed;
 mod index;
+mod prompts;
 mod read;
 mod rows;
 mod search;
@@ -37,6 +38,7 @@ use super::{
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
+    (3, "prompts", include_str!("../../migrations/sqlite/0003_prompts.sql")),
 ];
 
 /// Connections that read at the same time.

@@ -56,16 +56,7 @@ impl DocumentError {
             Self::NothingToChange | Self::EmptyPrefix => "invalid_arguments",
             Self::Search(_) => "invalid_search",
             Self::Rebuilding => "rebuild_running",
-            Self::Store(error) => match error {
-                StoreError::NotFound(_) => "document_not_found",
-                StoreError::NoVersion { .. } => "version_not_found",
-                StoreError::Exists(_) => "document_exists",
-                StoreError::Conflict { .. } => "version_conflict",
-                StoreError::Invalid(_) => "invalid_document",
-                StoreError::Full => "store_full",
-                StoreError::Unavailable(_) => "store_unavailable",
-                StoreError::Corrupt(_) => "store_corrupt",
-            },
+            Self::Store(error) => store_code(error),
         }
     }
 
@@ -76,6 +67,20 @@ impl DocumentError {
             _ => None,
         };
         refusal(self.code(), &self.to_string(), more)
+    }
+}
+
+/// The stable code of what the store refused.
+pub(super) fn store_code(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::NotFound(_) => "document_not_found",
+        StoreError::NoVersion { .. } => "version_not_found",
+        StoreError::Exists(_) => "document_exists",
+        StoreError::Conflict { .. } => "version_conflict",
+        StoreError::Invalid(_) => "invalid_document",
+        StoreError::Full => "store_full",
+        StoreError::Unavailable(_) => "store_unavailable",
+        StoreError::Corrupt(_) => "store_corrupt",
     }
 }
 

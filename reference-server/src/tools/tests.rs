@@ -45,6 +45,7 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
             "delete_file",
             "document_delete",
             "document_purge",
+            "prompt_delete",
             "file_write",
             "file_delete",
             "image_convert",

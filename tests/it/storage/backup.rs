@@ -8,6 +8,7 @@ use doorward_reference_server::storage::{
 };
 use serde_json::{Value, json};
 
+use super::prompts::{name, prompt};
 use super::{Store, body, content, engine::Engine, found, on_every_engine, path, tagged};
 use crate::support::{parts, process};
 
@@ -15,10 +16,13 @@ on_every_engine!(
     backup_is_restored_on_either_engine,
     backup_has_what_one_moment_had,
     only_a_whole_backup_is_restored_and_only_into_nothing,
+    backup_of_an_earlier_server_is_restored,
+    prompt_alone_makes_a_store_not_empty,
     commands_back_up_and_restore,
 );
 
-const COUNTED: Counted = Counted { documents: 3, earlier: 3, retired: 3 };
+const COUNTED: Counted =
+    Counted { documents: 3, earlier: 3, retired: 3, prompts: 2, earlier_prompts: 2, retired_prompts: 1 };
 
 /// Documents with everything that one can have: history, moves, deletions, odd characters.
 async fn fill(store: &Store) {
@@ -35,6 +39,13 @@ async fn fill(store: &Store) {
         store.update(&path(gone), 1, content("gone")).await.unwrap();
         store.delete(&path(gone), None).await.unwrap();
     }
+    for (expected, text) in [(None, "first"), (Some(1), "second"), (Some(2), "third \u{1} \u{1f980}")] {
+        store.save_prompt(&name("review"), expected, prompt(text)).await.unwrap();
+    }
+    for each in ["A.b-c_1", "gone"] {
+        store.save_prompt(&name(each), None, prompt("text")).await.unwrap();
+    }
+    store.delete_prompt(&name("gone"), None).await.unwrap();
 }
 
 async fn backup_is_restored_on_either_engine(engine: Engine) {
@@ -54,6 +65,11 @@ async fn backup_is_restored_on_either_engine(engine: Engine) {
         }
         assert_eq!(restored.read(&path("a"), Some(1)).await.unwrap().body.content, "one");
         assert_eq!(found(&restored, "moved").await, ["to"]);
+        for each in ["review", "A.b-c_1"] {
+            let history = |store: Store| async move { store.prompt_history(&name(each), None, 9).await.unwrap() };
+            assert_eq!(history(Store::clone(&store)).await, history(Store::clone(&restored)).await);
+        }
+        assert_eq!(restored.prompt(&name("review"), Some(1)).await.unwrap().body, prompt("first"));
         let again = folder.path().join(format!("again{place}"));
         backup(&*restored, &again).await.unwrap();
         assert!(fs::read(&file).unwrap() == fs::read(&again).unwrap(), "{}", fs::read_to_string(&again).unwrap());
@@ -61,6 +77,8 @@ async fn backup_is_restored_on_either_engine(engine: Engine) {
         assert_eq!(restored.create(&path("gone"), body("new")).await.unwrap().version, 3);
         assert_eq!(restored.create(&path("from"), body("new")).await.unwrap().version, 2);
         assert_eq!(restored.update(&path("a"), 3, content("four")).await.unwrap().version, 4);
+        assert_eq!(restored.save_prompt(&name("gone"), None, prompt("new")).await.unwrap().version, 2);
+        assert_eq!(restored.save_prompt(&name("review"), Some(3), prompt("new")).await.unwrap().version, 4);
     }
     // Nothing but the three files.
     assert_eq!(folder.path().read_dir().unwrap().count(), 3);
@@ -126,18 +144,25 @@ async fn only_a_whole_backup_is_restored_and_only_into_nothing(engine: Engine) {
         without(2),
         without(lines.len() - 1),
         whole.replace("three", "threE"),
+        whole.replace("third", "thirD"),
+        whole.replace("\"name\":\"review\"", "\"name\":\"re view\""),
+        whole.replace("\"messages\":[", "\"messages\":[{},"),
+        whole.replace("\"retired_prompts\":1", "\"retired_prompts\":0"),
         whole.replace("\"path\":\"a\"", "\"path\":\"../a\""),
         whole.replace("\"content\":\"one\"", "\"content\":\"\\u0000\""),
         whole.trim_end().to_owned(),
         format!("{whole}{{}}\n"),
-        whole.replacen("\"version\":1", "\"version\":2", 1),
+        whole.replacen("\"version\":2", "\"version\":3", 1),
     ];
     let store = engine.open(Limits::default()).await;
     let broken = folder.path().join("broken");
     for text in damaged {
         fs::write(&broken, &text).unwrap();
         let refused = restore(&*store, &broken).await.unwrap_err();
-        assert!(matches!(refused, BackupError::Format { .. } | BackupError::Document { .. }), "{refused:?}: {text}");
+        assert!(
+            matches!(refused, BackupError::Format { .. } | BackupError::Document { .. } | BackupError::Prompt { .. }),
+            "{refused:?}: {text}"
+        );
         assert!(store.list(&Filter::default(), None, 10).await.unwrap().items.is_empty());
     }
     restore(&*store, &file).await.unwrap();
@@ -148,6 +173,30 @@ async fn only_a_whole_backup_is_restored_and_only_into_nothing(engine: Engine) {
     }
     assert!(matches!(restore(&*store, &file).await, Err(BackupError::NotEmpty)));
     assert!(matches!(store.read(&path("a"), None).await, Err(StoreError::NotFound(_))));
+}
+
+/// As the server wrote it before there were prompts.
+async fn backup_of_an_earlier_server_is_restored(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup");
+    fs::write(&file, include_str!("backup_version_1.jsonl")).unwrap();
+    let store = engine.open(Limits::default()).await;
+    let counted = Counted { documents: 1, earlier: 1, retired: 1, ..Counted::default() };
+    assert_eq!(restore(&*store, &file).await.unwrap(), counted);
+    assert_eq!(store.read(&path("a"), None).await.unwrap().body.content, "two");
+    assert_eq!(store.read(&path("a"), Some(1)).await.unwrap().body.content, "one");
+    assert_eq!(store.create(&path("gone"), body("new")).await.unwrap().version, 4);
+}
+
+async fn prompt_alone_makes_a_store_not_empty(engine: Engine) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup");
+    let store = engine.open(Limits::default()).await;
+    store.save_prompt(&name("gone"), None, prompt("text")).await.unwrap();
+    backup(&*store, &file).await.unwrap();
+    assert!(matches!(restore(&*store, &file).await, Err(BackupError::NotEmpty)));
+    store.delete_prompt(&name("gone"), None).await.unwrap();
+    assert!(matches!(restore(&*store, &file).await, Err(BackupError::NotEmpty)));
 }
 
 async fn command(arguments: &[&std::ffi::OsStr]) -> process::Finished {
@@ -167,12 +216,13 @@ async fn commands_back_up_and_restore(engine: Engine) {
     let done = command(&[backup, file.as_ref(), database, &from]).await;
     assert_eq!(
         (done.code, &*done.stdout),
-        (Some(0), "backed up: 3 documents, 3 earlier versions\n"),
+        (Some(0), "backed up: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions\n"),
         "{}",
         done.stderr
     );
     let done = command(&[restore, file.as_ref(), database, &to]).await;
-    assert_eq!((done.code, &*done.stdout), (Some(0), "restored: 3 documents, 3 earlier versions\n"), "{}", done.stderr);
+    let told = "restored: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions\n";
+    assert_eq!((done.code, &*done.stdout), (Some(0), told), "{}", done.stderr);
     let refused = command(&[restore, file.as_ref(), database, &to]).await;
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("not empty"), "{}", refused.stderr);

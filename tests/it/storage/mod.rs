@@ -1,19 +1,20 @@
-//! The promises of the document store, held by every engine: one suite, run on each.
+//! The promises of the store of documents and prompts, held by every engine: one suite, run on each.
 
 mod backup;
 mod documents;
 pub(crate) mod engine;
 mod pooler;
 mod postgres;
+mod prompts;
 mod search;
 mod writers;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use doorward_reference_server::storage::{Body, Changes, DocumentPath, DocumentStore, Filter, SearchText};
+use doorward_reference_server::storage::{self, Body, Changes, DocumentPath, Filter, SearchText};
 use serde_json::Map;
 
-type Store = Arc<dyn DocumentStore>;
+type Store = Arc<dyn storage::Store>;
 
 /// Runs each of these functions as a test on every engine.
 macro_rules! on_every_engine {

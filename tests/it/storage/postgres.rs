@@ -6,6 +6,7 @@ use doorward_reference_server::storage::{
     postgres::Access,
 };
 
+use super::prompts::{name, prompt};
 use super::{body, engine::Engine, path};
 use crate::support::postgres::Postgres;
 
@@ -34,27 +35,43 @@ async fn schema_of_a_newer_server_is_refused() {
     assert!(refused.contains("step 9999"), "{refused}");
 }
 
-/// The schema as the first release left it, with a document.
+/// The schema's steps with their sums, as sqlx and every server note them.
+const STEPS: &str = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+    installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL,
+    execution_time BIGINT NOT NULL)";
+
+/// The schema as every earlier release left it, with a document.
 #[tokio::test(flavor = "multi_thread")]
-async fn schema_of_an_earlier_server_is_brought_up_to_date() {
+async fn schema_of_every_earlier_server_is_brought_up_to_date() {
     let server = Postgres::start().await;
-    let first = crate::support::parts::repository_text("reference-server/migrations/postgres/0001_documents.sql");
-    server.sql(&first).await;
-    server
-        .sql(&format!(
-            "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
-                installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL,
-                execution_time BIGINT NOT NULL);
-            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-                VALUES (1, 'documents', TRUE, sha384(convert_to($sql${first}$sql$, 'UTF8')), 0);
+    let steps = ["0001_documents", "0002_changes"];
+    for last in 1..=steps.len() {
+        let database = format!("step{last}");
+        server.sql(&format!("CREATE DATABASE {database}")).await;
+        server.sql_in(&database, STEPS).await;
+        for (step, version) in steps.iter().take(last).zip(1..) {
+            let text =
+                crate::support::parts::repository_text(&format!("reference-server/migrations/postgres/{step}.sql"));
+            server.sql_in(&database, &text).await;
+            let note = format!(
+                "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES ({version}, 'step', TRUE, sha384(convert_to($sql${text}$sql$, 'UTF8')), 0)"
+            );
+            server.sql_in(&database, &note).await;
+        }
+        let document = "
             INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
-                VALUES ('a', 7, 'A', 'text/plain', 'old', '{{}}', '[]', 1, 2)"
-        ))
-        .await;
-    let store = open(&server.url()).await.unwrap();
-    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
-    store.create(&path("b"), body("text")).await.unwrap();
-    assert_eq!(server.sql("SELECT count(*) FROM changes").await, "1");
+                VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
+        server.sql_in(&database, document).await;
+        let store = open(&server.url_of(&database)).await.unwrap();
+        assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
+        store.create(&path("b"), body("text")).await.unwrap();
+        store.save_prompt(&name("p"), None, prompt("text")).await.unwrap();
+        assert_eq!(
+            server.sql_in(&database, "SELECT string_agg(kind, ' ' ORDER BY seq) FROM changes").await,
+            "document prompt"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

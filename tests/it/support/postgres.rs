@@ -248,8 +248,17 @@ impl Postgres {
 
     /// What a statement gives, as unaligned text.
     pub(crate) async fn sql(&self, statement: &str) -> String {
+        self.sql_at(&self.url(), statement).await
+    }
+
+    /// The same in another database of this name.
+    pub(crate) async fn sql_in(&self, database: &str, statement: &str) -> String {
+        self.sql_at(&self.url_of(database), statement).await
+    }
+
+    async fn sql_at(&self, url: &str, statement: &str) -> String {
         let mut command = program(&self.programs, "psql");
-        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]).arg(self.url());
+        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]).arg(url);
         let finished = run_command(&mut command, PATIENCE).await;
         assert_eq!(finished.code, Some(0), "{statement}: {}", finished.stderr);
         finished.stdout.trim().to_owned()

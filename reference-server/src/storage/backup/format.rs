@@ -12,13 +12,14 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Receiver;
 
 use super::{BackupError, Counted, Record};
+use crate::storage::prompt::{Prompt, PromptBody, PromptName};
 use crate::storage::{Body, Document, DocumentPath, Limits};
 
 /// What the first line says.
 const FORMAT: &str = "doorward-documents";
 
-/// The only version so far.
-const VERSION: u32 = 1;
+/// The version that is written. Version 1 had no prompts.
+const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -27,7 +28,10 @@ enum Line {
     Document(Stored),
     Earlier(Stored),
     Retired { path: String, version: u32 },
-    End { documents: u64, earlier: u64, retired: u64, sha256: String },
+    Prompt(StoredPrompt),
+    EarlierPrompt(StoredPrompt),
+    RetiredPrompt { name: String, version: u32 },
+    End(End),
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +46,61 @@ struct Stored {
     tags: BTreeSet<String>,
     created_at: i64,
     updated_at: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPrompt {
+    name: String,
+    version: u32,
+    body: PromptBody,
+    created_at: i64,
+    updated_at: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct End {
+    documents: u64,
+    earlier: u64,
+    retired: u64,
+    #[serde(default)]
+    prompts: u64,
+    #[serde(default)]
+    earlier_prompts: u64,
+    #[serde(default)]
+    retired_prompts: u64,
+    sha256: String,
+}
+
+impl End {
+    fn new(counted: Counted, sha256: String) -> Self {
+        let Counted { documents, earlier, retired, prompts, earlier_prompts, retired_prompts } = counted;
+        Self { documents, earlier, retired, prompts, earlier_prompts, retired_prompts, sha256 }
+    }
+
+    fn counted(&self) -> Counted {
+        Counted {
+            documents: self.documents,
+            earlier: self.earlier,
+            retired: self.retired,
+            prompts: self.prompts,
+            earlier_prompts: self.earlier_prompts,
+            retired_prompts: self.retired_prompts,
+        }
+    }
+}
+
+impl From<Prompt> for StoredPrompt {
+    fn from(prompt: Prompt) -> Self {
+        Self {
+            name: prompt.name.to_string(),
+            version: prompt.version,
+            body: prompt.body,
+            created_at: prompt.created_at,
+            updated_at: prompt.updated_at,
+        }
+    }
 }
 
 impl From<Document> for Stored {
@@ -92,12 +151,23 @@ fn fill(file: File, mut records: Receiver<Record>) -> Result<Counted, BackupErro
                 counted.retired += 1;
                 writer.line(&Line::Retired { path: path.to_string(), version })?;
             }
+            Record::Prompt(prompt) => {
+                counted.prompts += 1;
+                writer.line(&Line::Prompt(prompt.into()))?;
+            }
+            Record::EarlierPrompt(prompt) => {
+                counted.earlier_prompts += 1;
+                writer.line(&Line::EarlierPrompt(prompt.into()))?;
+            }
+            Record::RetiredPrompt(name, version) => {
+                counted.retired_prompts += 1;
+                writer.line(&Line::RetiredPrompt { name: name.to_string(), version })?;
+            }
             Record::End => break,
         }
     }
-    let Counted { documents, earlier, retired } = counted;
     let sha256 = hexadecimal(&writer.hash.clone().finalize());
-    writer.line(&Line::End { documents, earlier, retired, sha256 })?;
+    writer.line(&Line::End(End::new(counted, sha256)))?;
     writer.file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
     Ok(counted)
 }
@@ -127,7 +197,7 @@ pub(super) fn read(
 ) -> Result<Counted, BackupError> {
     let mut reader = Reader { file: BufReader::new(File::open(file)?), hash: Sha256::new(), line: 0 };
     match reader.next()? {
-        Line::Format { name, version: VERSION } if name == FORMAT => {}
+        Line::Format { name, version: 1..=VERSION } if name == FORMAT => {}
         _ => return Err(reader.wrong("this is no backup, or one of a newer server")),
     }
     let mut counted = Counted::default();
@@ -146,15 +216,28 @@ pub(super) fn read(
                 counted.retired += 1;
                 take(Record::Retired(reader.path(&path)?, version))?;
             }
-            Line::End { documents, earlier, retired, sha256 } => {
-                let whole = counted == Counted { documents, earlier, retired };
-                if !whole || sha256 != hexadecimal(&before.finalize()) || reader.more()? {
+            Line::Prompt(stored) => {
+                counted.prompts += 1;
+                take(Record::Prompt(reader.prompt(stored)?))?;
+            }
+            Line::EarlierPrompt(stored) if counted.prompts > 0 => {
+                counted.earlier_prompts += 1;
+                take(Record::EarlierPrompt(reader.prompt(stored)?))?;
+            }
+            Line::RetiredPrompt { name, version } => {
+                counted.retired_prompts += 1;
+                take(Record::RetiredPrompt(reader.name(&name)?, version))?;
+            }
+            Line::End(end) => {
+                if counted != end.counted() || end.sha256 != hexadecimal(&before.finalize()) || reader.more()? {
                     return Err(reader.wrong("the backup is damaged: it is not what its last line says"));
                 }
                 take(Record::End)?;
                 return Ok(counted);
             }
-            Line::Earlier(_) | Line::Format { .. } => return Err(reader.wrong("this line is in a wrong place")),
+            Line::Earlier(_) | Line::EarlierPrompt(_) | Line::Format { .. } => {
+                return Err(reader.wrong("this line is in a wrong place"));
+            }
         }
     }
 }
@@ -188,6 +271,17 @@ impl Reader {
 
     fn path(&self, path: &str) -> Result<DocumentPath, BackupError> {
         DocumentPath::parse(path).map_err(|_| self.wrong("this is no path of a document"))
+    }
+
+    fn name(&self, name: &str) -> Result<PromptName, BackupError> {
+        PromptName::parse(name).map_err(|_| self.wrong("this is no name of a prompt"))
+    }
+
+    fn prompt(&self, stored: StoredPrompt) -> Result<Prompt, BackupError> {
+        let name = self.name(&stored.name)?;
+        let StoredPrompt { version, body, created_at, updated_at, .. } = stored;
+        body.check().map_err(|reason| BackupError::Prompt { line: self.line, name: name.clone(), reason })?;
+        Ok(Prompt { name, version, body, created_at, updated_at })
     }
 
     fn document(&self, stored: Stored) -> Result<Document, BackupError> {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::write::{Writing, json};
 use super::{PostgresStore, rows};
 use crate::storage::backup::{BackupError, Record, Records};
+use crate::storage::prompt::table;
 use crate::storage::{Document, DocumentPath, StoreError};
 
 pub(super) async fn dump(store: &PostgresStore, records: Records) -> Result<(), BackupError> {
@@ -36,6 +37,8 @@ pub(super) async fn dump(store: &PostgresStore, records: Records) -> Result<(), 
         let path = DocumentPath::parse(row.try_get("path")?).map_err(|_| StoreError::Corrupt("path"))?;
         give(&records, Record::Retired(path, rows::version(&row)?)).await?;
     }
+    drop(retired);
+    table::dump(&mut store.prompts_in(&mut work), &records).await?;
     give(&records, Record::End).await
 }
 
@@ -48,11 +51,14 @@ pub(super) async fn load(store: &PostgresStore, mut records: Receiver<Record>) -
     // Nobody writes meanwhile, and whoever was about to is waited for.
     store
         .sessions
-        .query("LOCK TABLE documents, retired_versions IN EXCLUSIVE MODE")
+        .query("LOCK TABLE documents, retired_versions, prompts IN EXCLUSIVE MODE")
         .execute(&mut *writing.work)
         .await?;
     let statement = "SELECT EXISTS (SELECT FROM documents) OR EXISTS (SELECT FROM retired_versions) AS used";
     if store.sessions.query(statement).fetch_one(&mut *writing.work).await?.try_get("used")? {
+        return Err(BackupError::NotEmpty);
+    }
+    if table::used(&mut store.prompts_in(&mut writing.work)).await? {
         return Err(BackupError::NotEmpty);
     }
     let mut id = 0;
@@ -61,6 +67,13 @@ pub(super) async fn load(store: &PostgresStore, mut records: Receiver<Record>) -
             Record::Document(document) => id = put(&mut writing, &document).await?,
             Record::Earlier(document) => put_earlier(&mut writing, id, &document).await?,
             Record::Retired(path, version) => writing.retire(&path, version).await?,
+            Record::Prompt(prompt) => table::put(&mut store.prompts_in(&mut writing.work), &prompt).await?,
+            Record::EarlierPrompt(prompt) => {
+                table::put_earlier(&mut store.prompts_in(&mut writing.work), &prompt).await?
+            }
+            Record::RetiredPrompt(name, version) => {
+                table::put_retired(&mut store.prompts_in(&mut writing.work), &name, version).await?
+            }
             Record::End => break,
         }
     }

@@ -14,8 +14,8 @@ use sqlx::{Acquire, Row};
 use super::PostgresStore;
 use super::session::{Sessions, Work};
 use super::settings::Events;
-use crate::storage::feed::{ChangeFeed, DocumentChange, KEPT, POLL, SWEEP};
-use crate::storage::{DocumentPath, StoreError};
+use crate::storage::feed::{ChangeFeed, KEPT, News, POLL, SWEEP};
+use crate::storage::{DocumentPath, StoreError, now};
 
 /// What the servers of a database call each other by.
 const CHANNEL: &str = "doorward_documents";
@@ -73,24 +73,23 @@ impl PostgresFeed {
         Ok(feed)
     }
 
-    async fn look(&mut self) -> Result<Vec<DocumentChange>, StoreError> {
+    async fn look(&mut self) -> Result<News, StoreError> {
         let statement = "
             SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin,
-                seq, xid::text::bigint AS xid, path, listed, origin
+                seq, xid::text::bigint AS xid, kind, path, listed, origin
             FROM (SELECT) AS always LEFT JOIN changes ON xid >= $1::text::xid8
             ORDER BY seq";
         let mut work = self.store.sessions.reading().await?;
         let looking = self.store.sessions.query(statement).bind(self.from.to_string());
         let rows = looking.fetch_all(&mut *work).await?;
         work.commit().await?;
-        let mut changes = vec![];
+        let mut changes = News::default();
         for row in rows {
             self.from = row.try_get("xmin")?;
             let Some(seq) = row.try_get::<Option<i64>, _>("seq")? else { continue };
             let news = self.told.insert((row.try_get("xid")?, seq));
             if news && row.try_get::<&str, _>("origin")? != &*self.store.origin {
-                let path = DocumentPath::parse(row.try_get("path")?).map_err(|_| StoreError::Corrupt("path"))?;
-                changes.push(DocumentChange { path, listed: row.try_get("listed")? });
+                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?)?;
             }
         }
         self.told = self.told.split_off(&(self.from, i64::MIN));
@@ -214,9 +213,16 @@ pub(super) async fn note(
     Ok(notify(sessions, work, origin).await?)
 }
 
+/// Notes that a prompt was changed, likewise.
+pub(super) async fn note_prompts(sessions: &Sessions, work: &mut Work, origin: &str) -> Result<(), StoreError> {
+    let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('prompt', 'prompts', TRUE, $1, $2)";
+    sessions.query(statement).bind(origin).bind(now()).execute(&mut **work).await?;
+    Ok(notify(sessions, work, origin).await?)
+}
+
 #[async_trait]
 impl ChangeFeed for PostgresFeed {
-    async fn next(&mut self) -> Result<Vec<DocumentChange>, StoreError> {
+    async fn next(&mut self) -> Result<News, StoreError> {
         loop {
             self.listen().await;
             let changes = self.look().await?;

@@ -12,6 +12,7 @@ use super::session::Sessions;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../../migrations/postgres/0001_documents.sql")),
     (2, "changes", include_str!("../../../migrations/postgres/0002_changes.sql")),
+    (3, "prompts", include_str!("../../../migrations/postgres/0003_prompts.sql")),
 ];
 
 /// Whose turn it is. Any number that nobody else uses in this database.

@@ -1,7 +1,5 @@
 //! Changing: each function is one transaction that holds the lock of every path it touches from its second statement on.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::Value;
 use sqlx::Row;
 
@@ -9,18 +7,13 @@ use super::feed::note;
 use super::search::Indexed;
 use super::session::{Sessions, Work};
 use super::{PostgresStore, rows};
-use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
+use crate::storage::{Body, Changes, Document, DocumentPath, StoreError, now};
 
 /// A transaction that writes.
 pub(super) struct Writing<'a> {
     pub(super) sessions: &'a Sessions,
     origin: &'a str,
     pub(super) work: Work,
-}
-
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) fn json(body: &Body) -> (String, String) {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use super::write::{Writing, begin, json, retire};
 use super::{SqliteStore, rows};
 use crate::storage::backup::{BackupError, Record, Records};
+use crate::storage::prompt::table;
 use crate::storage::{Document, DocumentPath, StoreError};
 
 pub(super) async fn dump(store: &SqliteStore, records: Records) -> Result<(), BackupError> {
@@ -34,6 +35,8 @@ pub(super) async fn dump(store: &SqliteStore, records: Records) -> Result<(), Ba
         let path = DocumentPath::parse(row.try_get("path")?).map_err(|_| StoreError::Corrupt("path"))?;
         give(&records, Record::Retired(path, rows::version(&row)?)).await?;
     }
+    drop(retired);
+    table::dump(&mut *work, &records).await?;
     give(&records, Record::End).await
 }
 
@@ -47,12 +50,18 @@ pub(super) async fn load(store: &SqliteStore, mut records: Receiver<Record>) -> 
     if sqlx::query(statement).fetch_one(&mut *writing).await?.try_get("used")? {
         return Err(BackupError::NotEmpty);
     }
+    if table::used(&mut *writing).await? {
+        return Err(BackupError::NotEmpty);
+    }
     let mut id = 0;
     loop {
         match records.recv().await.ok_or(BackupError::Stopped)? {
             Record::Document(document) => id = put(&mut writing, &document).await?,
             Record::Earlier(document) => put_earlier(&mut writing, id, &document).await?,
             Record::Retired(path, version) => retire(&mut writing, &path, version).await?,
+            Record::Prompt(prompt) => table::put(&mut *writing, &prompt).await?,
+            Record::EarlierPrompt(prompt) => table::put_earlier(&mut *writing, &prompt).await?,
+            Record::RetiredPrompt(name, version) => table::put_retired(&mut *writing, &name, version).await?,
             Record::End => break,
         }
     }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use sqlx::Row;
 
 use super::SqliteStore;
-use crate::storage::feed::{ChangeFeed, DocumentChange, KEPT, POLL, SWEEP};
-use crate::storage::{DocumentPath, StoreError};
+use crate::storage::feed::{ChangeFeed, KEPT, News, POLL, SWEEP};
+use crate::storage::{DocumentPath, StoreError, now};
 
 #[derive(Debug)]
 pub(super) struct SqliteFeed {
@@ -26,15 +26,14 @@ impl SqliteFeed {
         Ok(feed)
     }
 
-    async fn look(&mut self) -> Result<Vec<DocumentChange>, StoreError> {
-        let statement = "SELECT seq, path, listed, origin FROM changes WHERE seq > ?1 ORDER BY seq";
+    async fn look(&mut self) -> Result<News, StoreError> {
+        let statement = "SELECT seq, kind, path, listed, origin FROM changes WHERE seq > ?1 ORDER BY seq";
         let rows = sqlx::query(statement).bind(self.seen).fetch_all(&self.store.reader).await?;
-        let mut changes = vec![];
+        let mut changes = News::default();
         for row in rows {
             self.seen = row.try_get("seq")?;
             if row.try_get::<&str, _>("origin")? != &*self.store.origin {
-                let path = DocumentPath::parse(row.try_get("path")?).map_err(|_| StoreError::Corrupt("path"))?;
-                changes.push(DocumentChange { path, listed: row.try_get("listed")? });
+                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?)?;
             }
         }
         Ok(changes)
@@ -66,9 +65,16 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// Notes that a prompt was changed, in its transaction.
+pub(super) async fn note_prompts(work: &mut sqlx::SqliteConnection, origin: &str) -> Result<(), StoreError> {
+    let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('prompt', 'prompts', 1, ?1, ?2)";
+    sqlx::query(statement).bind(origin).bind(now()).execute(work).await?;
+    Ok(())
+}
+
 #[async_trait]
 impl ChangeFeed for SqliteFeed {
-    async fn next(&mut self) -> Result<Vec<DocumentChange>, StoreError> {
+    async fn next(&mut self) -> Result<News, StoreError> {
         loop {
             let changes = self.look().await?;
             if !changes.is_empty() {

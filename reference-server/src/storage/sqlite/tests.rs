@@ -7,6 +7,7 @@ use serde_json::Map;
 use sqlx::Row;
 
 use super::*;
+use crate::storage::PromptStore;
 
 fn path(text: &str) -> DocumentPath {
     DocumentPath::parse(text).unwrap()
@@ -56,27 +57,31 @@ async fn file_that_is_no_database_is_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&missing, Limits::default()).await, Err(OpenError::File(_))));
 }
 
-/// The schema as the first release left it, with a document.
+/// The schema as every earlier release left it, with a document.
 #[tokio::test]
-async fn schema_of_an_earlier_server_is_brought_up_to_date() {
+async fn schema_of_every_earlier_server_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("documents.db");
-    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-    let pool = single().connect_with(options).await.unwrap();
-    let (version, name, sql) = MIGRATIONS[0];
-    let step = Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false);
-    Migrator::with_migrations(vec![step]).run(&pool).await.unwrap();
-    let old =
-        "INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
-        VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
-    sqlx::query(old).execute(&pool).await.unwrap();
-    pool.close().await;
-    let store = SqliteStore::open(&file, Limits::default()).await.unwrap();
-    assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
-    let mut feed = store.feed().await.unwrap().unwrap();
-    let other = SqliteStore::open(&file, Limits::default()).await.unwrap();
-    other.create(&path("b"), body("text")).await.unwrap();
-    assert_eq!(feed.next().await.unwrap()[0].path, path("b"));
+    for last in 1..MIGRATIONS.len() {
+        let file = folder.path().join(format!("{last}.db"));
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let pool = single().connect_with(options).await.unwrap();
+        let step = |&(version, name, sql): &(i64, &'static str, &'static str)| {
+            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        };
+        Migrator::with_migrations(MIGRATIONS[..last].iter().map(step).collect()).run(&pool).await.unwrap();
+        let old =
+            "INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
+            VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
+        sqlx::query(old).execute(&pool).await.unwrap();
+        pool.close().await;
+        let store = SqliteStore::open(&file, Limits::default()).await.unwrap();
+        assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
+        let mut feed = store.feed().await.unwrap().unwrap();
+        let other = SqliteStore::open(&file, Limits::default()).await.unwrap();
+        other.create(&path("b"), body("text")).await.unwrap();
+        assert_eq!(feed.next().await.unwrap().documents[0].path, path("b"));
+        assert!(store.prompts(None, 10).await.unwrap().items.is_empty());
+    }
 }
 
 async fn found(store: &SqliteStore, text: &str) -> Vec<String> {

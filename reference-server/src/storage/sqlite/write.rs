@@ -1,24 +1,17 @@
 //! Changing: each function is one transaction that has the write lock from its first statement.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::Value;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::feed::note;
 use super::{SqliteStore, rows};
-use crate::storage::{Body, Changes, Document, DocumentPath, StoreError};
+use crate::storage::{Body, Changes, Document, DocumentPath, StoreError, now};
 
 pub(super) type Writing = Transaction<'static, Sqlite>;
 
 pub(super) async fn begin(pool: &SqlitePool) -> Result<Writing, StoreError> {
     Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
-}
-
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(super) fn json(body: &Body) -> (String, String) {

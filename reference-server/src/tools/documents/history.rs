@@ -50,14 +50,11 @@ struct Version {
     updated_at: String,
 }
 
-fn before(cursor: &str) -> Result<u32, TypedError> {
-    cursor::place(cursor).and_then(|place| place.parse().ok()).ok_or(TypedError::Cursor)
-}
-
 async fn history(call: Call) -> Outcome {
     let wanted: Asked = call.typed_arguments()?;
     let path = DocumentPath::parse(&wanted.path)?;
     let limit = page_limit(wanted.limit)?;
+    let before = |cursor: &str| cursor::version(cursor).ok_or(TypedError::Cursor);
     let before = wanted.cursor.as_deref().map(before).transpose()?;
     let page = call.server.shared.documents.history(&path, before, limit).await?;
     let next = page.items.last().filter(|_| page.more).map(|last| cursor::of(&last.version.to_string()));
