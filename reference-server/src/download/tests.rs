@@ -33,7 +33,7 @@ fn what_was_signed_cannot_be_altered() {
     };
     assert_eq!(check("b", expires, &signature), Err(LinkError::Signature));
     assert_eq!(check("a", expires + 1, &signature), Err(LinkError::Signature));
-    for signature in ["", "AAAA", &signature[1..], &format!("{signature}=")] {
+    for signature in ["", "AAAA", signature.get(1..).unwrap(), &format!("{signature}=")] {
         assert_eq!(check("a", expires, signature), Err(LinkError::Signature), "{signature}");
     }
 }
