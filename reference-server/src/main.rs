@@ -90,7 +90,7 @@ struct Arguments {
     link_seconds: u64,
 
     /// What to log on stderr, in the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,rmcp::service=error")]
     log: String,
 }
 
