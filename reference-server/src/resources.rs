@@ -95,7 +95,7 @@ pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Re
 /// Whether this URI names a document or a file.
 #[must_use]
 pub fn is_stored(uri: &str) -> bool {
-    DocumentPath::from_uri(uri).is_some() || files::asked(uri).is_some()
+    DocumentPath::from_uri(uri).is_some() || files::asked::<OfFile>(uri).is_some()
 }
 
 /// The templates.
