@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 pub use serve::{ROUTE, routes};
+pub(crate) use serve::{Shown, answer, behind_the_end, part};
 
 use crate::directory::FilePath;
 

@@ -5,10 +5,10 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`directory`] serves files and [`download`] links to them, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
+//! [`storage`] keeps documents, [`directory`] serves files, [`objects`] keeps large content, [`download`] links to both, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
-//! Invariants: nothing on the host is read or written on a caller's behalf but the database file and the directory that
+//! Invariants: nothing on the host is read or written on a caller's behalf but the database file and the directories that
 //! the operator named (the files of `read_file` are a built-in tree in memory);
 //! no result depends on an earlier request of a stateless client, except through signed request state.
 //!
@@ -19,6 +19,7 @@ pub mod cursor;
 pub mod directory;
 pub mod download;
 pub mod files;
+pub mod objects;
 pub mod prompts;
 pub mod resources;
 pub mod server;

@@ -11,6 +11,8 @@ use clap::{ArgGroup, Parser};
 use doorward_reference_server::ReferenceServer;
 use doorward_reference_server::directory::{self, Directory, Quota, Watch};
 use doorward_reference_server::download::{KEY_BYTES, LIFETIME, Links};
+use doorward_reference_server::objects;
+use doorward_reference_server::objects::arguments::ObjectArguments;
 use doorward_reference_server::state::{Shared, StateError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::sqlite::{OpenError, SqliteStore};
@@ -23,8 +25,8 @@ use tracing_subscriber::EnvFilter;
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
-/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database file, or in memory while it runs, and
-/// files in a directory that you name. Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents in a database file, or in memory while it runs,
+/// files in a directory that you name, and objects in a directory or a cloud's store. Nothing else on this machine is read or written on a caller's behalf. It has no authentication: put a guard in front
 /// of it.
 #[derive(Debug, Parser)]
 #[command(version, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
@@ -92,6 +94,10 @@ struct Arguments {
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,rmcp::service=error")]
     log: String,
+
+    // Last, since its heading holds for what comes behind.
+    #[command(flatten)]
+    objects: ObjectArguments,
 }
 
 /// Why the server could not run.
@@ -103,6 +109,8 @@ enum RunError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
+    #[error(transparent)]
+    Objects(#[from] objects::OpenError),
     #[error("--link-key-file {0}: {1}")]
     LinkKey(PathBuf, String),
     #[error("cannot listen: {0}")]
@@ -194,6 +202,9 @@ async fn serve(
     let mut shared = Shared::new(documents)?;
     if let Some(base) = arguments.public_url.clone().or_else(|| listener.as_ref().and_then(Listener::origin)) {
         shared = shared.with_links(links(arguments, &base)?);
+    }
+    if let Some(objects) = arguments.objects.open()? {
+        shared = shared.with_objects(objects);
     }
     let server = ReferenceServer::new(with_directory(shared, arguments)?);
     let Some(listener) = listener else {

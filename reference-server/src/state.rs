@@ -15,6 +15,7 @@ use tokio::sync::broadcast;
 use crate::directory::{Directory, Watch};
 use crate::download::Links;
 use crate::files::VirtualTree;
+use crate::objects::Objects;
 use crate::storage::DocumentStore;
 
 /// How many changes a slow subscriber may fall behind before it misses some.
@@ -56,6 +57,7 @@ pub struct Shared {
     pub files: VirtualTree,
     directory: Option<Directory>,
     watched: AtomicBool,
+    objects: Option<Objects>,
     links: Option<Links>,
     /// Seals and opens `requestState`; the key lives as long as the process.
     pub codec: RequestStateCodec,
@@ -78,6 +80,7 @@ impl Shared {
             files: VirtualTree::built_in(),
             directory: None,
             watched: AtomicBool::new(false),
+            objects: None,
             links: None,
             codec: RequestStateCodec::try_new(key.to_vec())?,
             changes: broadcast::Sender::new(CHANGES_BACKLOG),
@@ -93,6 +96,12 @@ impl Shared {
         Self { directory: Some(directory), ..self }
     }
 
+    /// Serves these objects, too.
+    #[must_use]
+    pub fn with_objects(self, objects: Objects) -> Self {
+        Self { objects: Some(objects), ..self }
+    }
+
     /// Gives out signed links, too. Without them, what is too large for a message is had in parts only.
     #[must_use]
     pub fn with_links(self, links: Links) -> Self {
@@ -103,6 +112,12 @@ impl Shared {
     #[must_use]
     pub fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
+    }
+
+    /// The store of objects.
+    #[must_use]
+    pub fn objects(&self) -> Option<&Objects> {
+        self.objects.as_ref()
     }
 
     /// What signs links.

@@ -11,6 +11,7 @@ mod documents;
 mod file_access;
 mod files;
 mod fixtures;
+mod objects;
 mod typed;
 
 use std::borrow::Cow;
@@ -57,6 +58,9 @@ pub enum ToolError {
     /// The served directory's tool failed.
     #[error(transparent)]
     Directory(#[from] crate::directory::FileError),
+    /// The tool on objects failed.
+    #[error(transparent)]
+    Object(#[from] crate::objects::ObjectError),
     /// An image was not converted.
     #[error(transparent)]
     Image(#[from] files::ImageError),
@@ -78,6 +82,7 @@ impl ToolError {
             Self::Ask(error) => Err(error.into()),
             Self::Typed(error) => Ok(error.into_result().into()),
             Self::Directory(error) => Ok(files::refused(&error).into()),
+            Self::Object(error) => Ok(objects::refused(&error).into()),
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Document(error) => Ok(error.into_result().into()),
@@ -194,6 +199,9 @@ pub fn entries(shared: &Shared) -> Vec<Entry> {
     entries.extend(documents::entries());
     if shared.directory().is_some() {
         entries.extend(files::entries());
+    }
+    if shared.objects().is_some() {
+        entries.extend(objects::entries());
     }
     entries.extend(fixtures::entries());
     entries

@@ -16,8 +16,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::download;
 use crate::server::ReferenceServer;
+use crate::{download, objects};
 
 /// How long requests may still run after `stop`.
 const GRACE: Duration = Duration::from_secs(5);
@@ -137,7 +137,10 @@ fn router(
     let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    Router::new().route_service(&options.path, service).merge(download::routes(shared))
+    Router::new()
+        .route_service(&options.path, service)
+        .merge(download::routes(Arc::clone(&shared)))
+        .merge(objects::serve::routes(shared))
 }
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.
