@@ -4,6 +4,7 @@ mod archives;
 mod crashes;
 mod files;
 mod limits;
+mod objects;
 mod subscriptions;
 
 use serde_json::{Value, json};

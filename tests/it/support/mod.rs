@@ -12,6 +12,7 @@ pub(crate) mod parts;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rpc;
+pub(crate) mod stores;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod upstream;
