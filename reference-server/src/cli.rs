@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, CommandFactory as _, Parser};
+use doorward_reference_server::objects::arguments::ObjectArguments;
 use doorward_reference_server::settings::{self, SettingsError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
 use doorward_reference_server::storage::location::{Location, Named};
@@ -27,7 +28,7 @@ pub(crate) use run::run;
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
 /// It serves revisions 2024-11-05 to 2026-07-28, and stores documents and prompts in a database, or in memory while it
-/// runs, and files in a directory that you name. Nothing else on this machine is read or written on a caller's behalf. It
+/// runs, and files in a directory that you name, and objects in a directory or a cloud's store. Nothing else on this machine is read or written on a caller's behalf. It
 /// has no authentication: put a guard in front of it.
 #[derive(Debug, Parser)]
 #[command(version, subcommand_negates_reqs = true, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
@@ -103,8 +104,12 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
 
     /// What to log on stderr, in the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn", global = true)]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,rmcp::service=error", global = true)]
     pub(crate) log: String,
+
+    // Last, since its heading holds for what comes behind.
+    #[command(flatten)]
+    objects: ObjectArguments,
 }
 
 impl Arguments {
@@ -127,8 +132,14 @@ impl Arguments {
 
 fn endpoint_path(path: &str) -> Result<String, &'static str> {
     let plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
-    if health::PATHS.contains(&path) || path.starts_with(download::ROUTE) || sse::PATHS.contains(&path) {
-        return Err("is taken: /live, /ready, /download/, /sse and /messages are served beside the endpoint");
+    if health::PATHS.contains(&path)
+        || path.starts_with(download::ROUTE)
+        || path.starts_with("/objects/")
+        || sse::PATHS.contains(&path)
+    {
+        return Err(
+            "is taken: /live, /ready, /download/, /objects/, /sse and /messages are served beside the endpoint",
+        );
     }
     if path.starts_with('/') && path.len() > 1 && plain {
         Ok(path.to_owned())

@@ -9,6 +9,7 @@
 mod handle;
 mod list;
 mod stat;
+mod upload;
 mod usage;
 mod watch;
 mod write;
@@ -22,6 +23,7 @@ use rustix::io::Errno;
 
 pub use list::Listing;
 pub use stat::{Kind, Stat};
+pub use upload::Upload;
 pub use usage::Usage;
 pub use watch::Watch;
 pub use write::Condition;

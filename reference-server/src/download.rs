@@ -15,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 pub use serve::{ROUTE, routes};
+pub(crate) use serve::{Shown, answer, behind_the_end, part};
 
 use crate::directory::FilePath;
 
@@ -63,13 +64,26 @@ impl Links {
         Self { base: base.trim_end_matches('/').to_owned(), key: hmac::Key::new(hmac::HMAC_SHA256, key), lifetime }
     }
 
+    /// How long a link works where its maker does not say, and longest.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
     /// A link to a file.
     #[must_use]
     pub fn to_file(&self, path: &FilePath) -> Link {
-        let expires_at = now().saturating_add(self.lifetime.as_secs());
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &signed(path, expires_at)));
-        let escaped = utf8_percent_encode(path.as_str(), ESCAPED);
-        let url = format!("{}{ROUTE}{escaped}?expires={expires_at}&signature={signature}", self.base);
+        self.to(ROUTE, path.as_str(), &Claim { kind: "file", fields: &[path.as_str()] }, self.lifetime, "")
+    }
+
+    /// A link to what is called `name` behind `route`, that grants `claim`. What the query needs beside the end and the
+    /// signature is `more`, escaped and with an ampersand behind it.
+    #[must_use]
+    pub fn to(&self, route: &str, name: &str, claim: &Claim<'_>, lifetime: Duration, more: &str) -> Link {
+        let expires_at = now().saturating_add(lifetime.min(self.lifetime).as_secs());
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, &claim.signed(expires_at)));
+        let escaped = utf8_percent_encode(name, ESCAPED);
+        let url = format!("{}{route}{escaped}?{more}expires={expires_at}&signature={signature}", self.base);
         Link { url, expires_at }
     }
 
@@ -78,15 +92,34 @@ impl Links {
     /// # Errors
     /// See [`LinkError`].
     pub fn check(&self, path: &FilePath, expires_at: u64, signature: &str) -> Result<(), LinkError> {
+        self.grants(&Claim { kind: "file", fields: &[path.as_str()] }, expires_at, signature)
+    }
+
+    /// Whether a link grants this claim and works still.
+    ///
+    /// # Errors
+    /// See [`LinkError`].
+    pub fn grants(&self, claim: &Claim<'_>, expires_at: u64, signature: &str) -> Result<(), LinkError> {
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| LinkError::Signature)?;
-        hmac::verify(&self.key, &signed(path, expires_at), &signature).map_err(|_| LinkError::Signature)?;
+        hmac::verify(&self.key, &claim.signed(expires_at), &signature).map_err(|_| LinkError::Signature)?;
         if expires_at <= now() { Err(LinkError::Expired) } else { Ok(()) }
     }
 }
 
-fn signed(path: &FilePath, expires_at: u64) -> Vec<u8> {
-    // A path holds no line feed.
-    format!("file\n{expires_at}\n{path}").into_bytes()
+/// What a link grants: all of it is signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'c> {
+    /// To do what; no two kinds of links have the same.
+    pub kind: &'static str,
+    /// With what, always as many for a kind.
+    pub fields: &'c [&'c str],
+}
+
+impl Claim<'_> {
+    /// A field that holds a line feed could pass for two; none may get here.
+    fn signed(&self, expires_at: u64) -> Vec<u8> {
+        format!("{}\n{expires_at}\n{}", self.kind, self.fields.join("\n")).into_bytes()
+    }
 }
 
 /// Unix time in seconds.

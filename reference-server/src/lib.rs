@@ -5,11 +5,12 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`directory`] serves files and [`download`] links to them, [`tasks`] are calls that take
+//! [`storage`] keeps documents, [`directory`] serves files, [`objects`] keeps large
+//! content, [`download`] links to both, [`tasks`] are calls that take
 //! long, [`identity`] says whose they are, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
 //!
-//! Invariants: nothing on the host is read or written on a caller's behalf but the one database and the directory that the
+//! Invariants: nothing on the host is read or written on a caller's behalf but the one database and the directories that the
 //! operator named (the files of `read_file` are a built-in tree in memory);
 //! no result depends on an earlier request of a stateless client, except through signed request state.
 //!
@@ -24,6 +25,7 @@ pub mod files;
 pub mod health;
 pub mod icons;
 pub mod identity;
+pub mod objects;
 pub mod prompts;
 pub mod resources;
 pub mod server;

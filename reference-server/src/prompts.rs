@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 
 use crate::ask::{AskError, Asked, Question, Retry};
 use crate::directory::FileError;
+use crate::objects::ObjectError;
 use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
-use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files};
+use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects};
 use crate::state::Shared;
 use crate::storage::StoreError;
 use crate::storage::prompt::{ArgumentError, PromptStoreError};
@@ -72,6 +73,9 @@ pub enum PromptError {
     /// The served directory failed.
     #[error(transparent)]
     Directory(#[from] FileError),
+    /// The store of objects failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
     /// The store of documents failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,6 +87,7 @@ impl From<PromptError> for ErrorData {
             PromptError::Ask(error) => error.into(),
             PromptError::Store(error) | PromptError::Stored(PromptStoreError::Store(error)) => error.into(),
             PromptError::Resource(error) => error,
+            PromptError::Objects(error) => error.into(),
             PromptError::Directory(error) => Self::internal_error(error.to_string(), None),
             refused => Self::invalid_params(refused.to_string(), None),
         }
@@ -222,6 +227,10 @@ pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result
         (Reference::Resource(template), "path") if template.uri == files::FILE_TEMPLATE => {
             let directory = shared.directory().ok_or(PromptError::UnknownReference)?;
             return Ok(files::complete(directory, &params.argument.value).await?);
+        }
+        (Reference::Resource(template), "key") if template.uri == objects::OBJECT_TEMPLATE => {
+            let objects = shared.objects().ok_or(PromptError::UnknownReference)?;
+            return Ok(objects::complete(objects, &params.argument.value).await?);
         }
         (Reference::Prompt(prompt), argument) => {
             return stored::complete(shared, &prompt.name, argument, &params.argument.value).await;

@@ -1,15 +1,17 @@
-//! The resources: documents under `doc://`, the served directory under `file:///`, fixtures under `test://`, and the virtual files under `demo://files`.
+//! The resources: documents under `doc://`, the served directory under `file:///`, objects under `object://`, fixtures under `test://`, and the virtual files under `demo://files`.
 //!
 //! In: URIs. Out: contents. Refusal: `None` for a URI that is not served, which the server turns into the era's code.
-//! To add one: a line in [`list`] and an arm in [`read`]; documents and files have modules of their own.
+//! To add one: a line in [`list`] and an arm in [`read`]; what is stored has modules of its own.
 
 pub mod documents;
 pub mod files;
+pub mod objects;
 
 use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 
 use crate::directory::{FilePath, OfFile};
+use crate::objects::{ObjectKey, OfObject};
 use crate::state::Shared;
 use crate::storage::DocumentPath;
 use crate::storage::path::Scheme as _;
@@ -59,12 +61,26 @@ pub fn list(shared: &Shared) -> Vec<Resource> {
 /// Where the list goes on from documents to files.
 const FIRST_FILE: &str = OfFile::PREFIX;
 
+/// Where it goes on to objects.
+const FIRST_OBJECT: &str = OfObject::PREFIX;
+
 /// A page of the list from behind the URI `after` on, and the URI to go on from: first what is built in, then
-/// documents, then files. `None` where `after` is no place in it.
+/// documents, then files, then objects. `None` where `after` is no place in it.
 ///
 /// # Errors
 /// When a store fails.
 pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Resource>, Option<String>)>, ErrorData> {
+    let objects = match after {
+        Some(FIRST_OBJECT) => Some(None),
+        after => after.and_then(ObjectKey::from_uri).map(Some),
+    };
+    if let Some(after) = objects {
+        let Some(objects) = shared.objects() else {
+            return Ok(None);
+        };
+        return Ok(Some(objects::list(objects, after.as_ref()).await?));
+    }
+    let first_object = || shared.objects().map(|_| FIRST_OBJECT.to_owned());
     let files = match after {
         None => None,
         Some(FIRST_FILE) => Some(None),
@@ -76,7 +92,7 @@ pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Re
         };
         let page = files::list(directory, after).await;
         let (listed, next) = page.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        return Ok(Some((listed, next)));
+        return Ok(Some((listed, next.or_else(first_object))));
     }
     let path = after.map(|uri| DocumentPath::from_uri(uri).ok_or(()));
     let Ok(path) = path.transpose() else {
@@ -87,15 +103,17 @@ pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Re
     listed.extend(documents);
     let next = match next {
         Some(path) => DocumentPath::parse(&path).ok().map(|path| path.uri()),
-        None => shared.directory().map(|_| FIRST_FILE.to_owned()),
+        None => shared.directory().map(|_| FIRST_FILE.to_owned()).or_else(first_object),
     };
     Ok(Some((listed, next)))
 }
 
-/// Whether this URI names a document or a file.
+/// Whether this URI names a document, a file or an object.
 #[must_use]
 pub fn is_stored(uri: &str) -> bool {
-    DocumentPath::from_uri(uri).is_some() || files::asked(uri).is_some()
+    DocumentPath::from_uri(uri).is_some()
+        || files::asked::<OfFile>(uri).is_some()
+        || files::asked::<OfObject>(uri).is_some()
 }
 
 /// The templates.
@@ -111,28 +129,35 @@ pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
     if shared.directory().is_some() {
         templates.push(files::template());
     }
+    if shared.objects().is_some() {
+        templates.push(objects::template());
+    }
     templates
 }
 
-/// The contents of `uri`, built-in, a document or a file; `None` when nothing is served there.
+/// The contents of `uri`, built-in, a document, a file or an object; `None` when nothing is served there.
 ///
 /// # Errors
-/// When a store fails; see also [`files::read`].
+/// When a store fails; see also [`files::read`] and [`objects::read`].
 pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, ErrorData> {
     if let Some(contents) = read(shared, uri) {
         return Ok(Some(contents));
     }
     match documents::read(shared, uri).await? {
         Some(contents) => Ok(Some(contents)),
-        None => files::read(shared, uri).await,
+        None => match files::read(shared, uri).await? {
+            Some(contents) => Ok(Some(contents)),
+            None => objects::read(shared, uri).await,
+        },
     }
 }
 
-/// Whether changes of `uri` can be told. A document or file need not be there yet: its creation is a change.
+/// Whether changes of `uri` can be told. A document, file or object need not be there yet: its creation is a change.
 #[must_use]
 pub fn subscribable(shared: &Shared, uri: &str) -> bool {
     let file = shared.directory().is_some() && FilePath::from_uri(uri).is_some();
-    file || DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
+    let object = shared.objects().is_some() && ObjectKey::from_uri(uri).is_some();
+    file || object || DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
 }
 
 /// The contents of a built-in resource, or `None` when nothing is served there.

@@ -17,6 +17,7 @@ use crate::directory::{Directory, Watch};
 use crate::download::Links;
 use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
+use crate::objects::Objects;
 use crate::storage::{ChangeFeed, DocumentStore, News, PromptStore, Store};
 use crate::tasks::{TaskLimits, Tasks};
 
@@ -68,6 +69,7 @@ pub struct Shared {
     pub files: VirtualTree,
     directory: Option<Directory>,
     watched: AtomicBool,
+    objects: Option<Objects>,
     links: Option<Links>,
     fetcher: Option<Fetcher>,
     /// Seals and opens `requestState`; the key lives as long as the process.
@@ -96,6 +98,7 @@ impl Shared {
             files: VirtualTree::built_in(),
             directory: None,
             watched: AtomicBool::new(false),
+            objects: None,
             links: None,
             fetcher: None,
             codec: RequestStateCodec::try_new(key.to_vec())?,
@@ -111,6 +114,12 @@ impl Shared {
     #[must_use]
     pub fn with_directory(self, directory: Directory) -> Self {
         Self { directory: Some(directory), ..self }
+    }
+
+    /// Serves these objects, too.
+    #[must_use]
+    pub fn with_objects(self, objects: Objects) -> Self {
+        Self { objects: Some(objects), ..self }
     }
 
     /// Gives out signed links, too. Without them, what is too large for a message is had in parts only.
@@ -135,6 +144,12 @@ impl Shared {
     #[must_use]
     pub fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
+    }
+
+    /// The store of objects.
+    #[must_use]
+    pub fn objects(&self) -> Option<&Objects> {
+        self.objects.as_ref()
     }
 
     /// What signs links.

@@ -13,6 +13,7 @@ mod file_access;
 mod files;
 mod fixtures;
 mod long;
+mod objects;
 mod prompts;
 mod typed;
 
@@ -64,6 +65,9 @@ pub enum ToolError {
     /// The served directory's tool failed.
     #[error(transparent)]
     Directory(#[from] crate::directory::FileError),
+    /// The tool on objects failed.
+    #[error(transparent)]
+    Object(#[from] crate::objects::ObjectError),
     /// An image was not converted.
     #[error(transparent)]
     Image(#[from] files::ImageError),
@@ -97,6 +101,7 @@ impl ToolError {
             Self::Ask(error) => Err(error.into()),
             Self::Typed(error) => Ok(error.into_result().into()),
             Self::Directory(error) => Ok(files::refused(&error).into()),
+            Self::Object(error) => Ok(objects::refused(&error).into()),
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Fetch(error) => Ok(fetch::refused(&error).into()),
@@ -222,6 +227,9 @@ pub fn entries(shared: &Shared) -> Vec<Entry> {
     entries.extend(prompts::entries());
     if shared.directory().is_some() {
         entries.extend(files::entries());
+    }
+    if shared.objects().is_some() {
+        entries.extend(objects::entries());
     }
     if shared.fetcher().is_some() {
         entries.extend(fetch::entries());

@@ -9,6 +9,7 @@ mod fetch;
 mod files;
 mod legacy_sse;
 mod limits;
+mod objects;
 mod prompts;
 mod settings;
 pub(crate) mod subscriptions;

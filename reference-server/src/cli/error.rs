@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use doorward_reference_server::directory;
 use doorward_reference_server::fetch::FetchError;
 use doorward_reference_server::identity::KeyError;
+use doorward_reference_server::objects;
 use doorward_reference_server::state::StateError;
 use doorward_reference_server::storage::StoreError;
 use doorward_reference_server::storage::backup::BackupError;
@@ -24,6 +25,8 @@ pub(crate) enum RunError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
+    #[error(transparent)]
+    Objects(#[from] objects::OpenError),
     #[error("--link-key-file {0}: {1}")]
     LinkKey(PathBuf, String),
     #[error(transparent)]

@@ -68,6 +68,9 @@ fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listene
     if let Some(fetcher) = arguments.fetch.fetcher()? {
         shared = shared.with_fetcher(fetcher);
     }
+    if let Some(objects) = arguments.objects.open()? {
+        shared = shared.with_objects(objects);
+    }
     Ok(arguments.files.serve(shared)?)
 }
 

@@ -257,3 +257,30 @@ async fn changes_of_others_are_told_and_counted() {
     }
     panic!("{:?}", directory.usage());
 }
+
+#[tokio::test]
+async fn what_is_uploaded_is_counted_and_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let quota = Quota { file_bytes: 10, total_bytes: 15, files: 2 };
+    let directory = Directory::open(folder.path(), quota).unwrap();
+    let path = FilePath::parse("deep/a").unwrap();
+    let mut first = directory.upload(&path).await.unwrap();
+    first.write(vec![1; 6]).await.unwrap();
+    assert!(matches!(first.write(vec![1; 5]).await, Err(FileError::TooLarge(10))));
+    let mut second = directory.upload(&path).await.unwrap();
+    assert_eq!(directory.usage(), Usage { files: 0, bytes: 6 });
+    assert!(matches!(second.write(vec![2; 10]).await, Err(FileError::Quota(_))));
+    drop(first);
+    assert_eq!(directory.usage(), Usage { files: 0, bytes: 0 });
+    second.write(vec![2; 10]).await.unwrap();
+    assert!(matches!(directory.stat(&path).await, Err(FileError::NotFound(_))));
+    let stat = second.finish(Some(Condition::Absent)).await.unwrap();
+    assert_eq!((stat.size, directory.usage()), (10, Usage { files: 1, bytes: 10 }));
+    // A second one for the same place loses, and leaves nothing.
+    let late = directory.upload(&path).await.unwrap();
+    assert!(matches!(late.finish(Some(Condition::Absent)).await, Err(FileError::Exists(_))));
+    let replacing = directory.upload(&path).await.unwrap();
+    replacing.finish(None).await.unwrap();
+    assert_eq!(directory.usage(), Usage { files: 1, bytes: 0 });
+    assert_eq!(std::fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
+}

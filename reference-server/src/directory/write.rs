@@ -10,11 +10,11 @@ use super::stat::{self, Kind, Stat};
 use super::usage::Usage;
 use super::{FileError, FilePath, Inner, handle};
 
-const NEW: OFlags =
+pub(super) const NEW: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// New files; the umask of the process takes away more.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o640);
 
 /// What the names of unfinished writes begin with.
 const UNFINISHED: &str = "#doorward-";
@@ -41,15 +41,23 @@ pub(super) fn write(inner: &Inner, path: &FilePath, content: &[u8], condition: &
     let after = replacing(inner, path, condition)?.map_or(*usage, |old| without(*usage, &old));
     let after = Usage { files: after.files + 1, bytes: after.bytes.saturating_add(size) };
     if after.files > inner.quota.files {
-        return Err(FileError::Quota("it may hold no more files"));
+        return Err(no_more_files());
     }
     if after.bytes > inner.quota.total_bytes {
-        return Err(FileError::Quota("its files may have no more bytes together"));
+        return Err(no_more_bytes());
     }
     let (folder, name) = handle::parent_made(inner.root.as_fd(), path)?;
     let stored = place(folder.as_fd(), name, path, content, condition)?;
     *usage = after;
     Ok(stored)
+}
+
+pub(super) fn no_more_files() -> FileError {
+    FileError::Quota("it may hold no more files")
+}
+
+pub(super) fn no_more_bytes() -> FileError {
+    FileError::Quota("its files may have no more bytes together")
 }
 
 pub(super) fn delete(inner: &Inner, path: &FilePath, revision: Option<&str>) -> Result<Stat, FileError> {
@@ -67,8 +75,20 @@ pub(super) fn delete(inner: &Inner, path: &FilePath, revision: Option<&str>) -> 
     Ok(found)
 }
 
+/// The file at a path, where one is.
+pub(super) fn there(inner: &Inner, path: &FilePath) -> Result<Option<Stat>, FileError> {
+    let found =
+        handle::parent(inner.root.as_fd(), path).and_then(|(folder, name)| stat::at(folder.as_fd(), name, path));
+    match found {
+        Ok(found) if found.kind == Kind::File => Ok(Some(found)),
+        Ok(_) => Err(FileError::NotRegular(path.clone())),
+        Err(FileError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The file that a write replaces.
-fn replacing(inner: &Inner, path: &FilePath, condition: &Condition) -> Result<Option<Stat>, FileError> {
+pub(super) fn replacing(inner: &Inner, path: &FilePath, condition: &Condition) -> Result<Option<Stat>, FileError> {
     let found = match handle::parent(inner.root.as_fd(), path) {
         Ok((folder, name)) => stat::at(folder.as_fd(), name, path),
         Err(FileError::NotFound(_)) => Err(FileError::NotFound(path.clone())),
@@ -93,7 +113,7 @@ fn check(found: &Stat, expected: &str) -> Result<(), FileError> {
     Err(FileError::Conflict { path: found.path.clone(), current: found.revision.clone() })
 }
 
-fn without(usage: Usage, old: &Stat) -> Usage {
+pub(super) fn without(usage: Usage, old: &Stat) -> Usage {
     Usage { files: usage.files.saturating_sub(1), bytes: usage.bytes.saturating_sub(old.size) }
 }
 
@@ -106,10 +126,8 @@ fn place(
     condition: &Condition,
 ) -> Result<Stat, FileError> {
     let beside = unserved_name()?;
-    let placed = write_whole(folder, &beside, content).and_then(|()| match condition {
-        Condition::Absent => renameat_with(folder, &*beside, folder, name, RenameFlags::NOREPLACE),
-        Condition::Revision(_) => renameat(folder, &*beside, folder, name),
-    });
+    let placed = write_whole(folder, &beside, content)
+        .and_then(|()| move_to(folder, &beside, name, *condition == Condition::Absent));
     if let Err(errno) = placed {
         // Nothing to do where it is not there either.
         let _ = unlinkat(folder, &*beside, AtFlags::empty());
@@ -117,6 +135,15 @@ fn place(
     }
     fsync(folder).map_err(|errno| FileError::of(errno, path))?;
     stat::at(folder, name, path)
+}
+
+/// Moves what was written beside a place to it.
+pub(super) fn move_to(folder: BorrowedFd<'_>, beside: &str, name: &str, absent: bool) -> Result<(), Errno> {
+    if absent {
+        renameat_with(folder, beside, folder, name, RenameFlags::NOREPLACE)
+    } else {
+        renameat(folder, beside, folder, name)
+    }
 }
 
 fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8]) -> Result<(), Errno> {
@@ -133,7 +160,7 @@ fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8]) -> Result
 }
 
 /// A name that no path can hold, so that it is neither listed nor read.
-fn unserved_name() -> Result<String, FileError> {
+pub(super) fn unserved_name() -> Result<String, FileError> {
     let number = getrandom::u64().map_err(|error| FileError::Io(std::io::Error::other(error)))?;
     Ok(format!("{UNFINISHED}{number:016x}"))
 }

@@ -58,8 +58,7 @@ async fn download(
 
 async fn stream(mut file: tokio::fs::File, stat: &Stat, range: Option<&HeaderValue>) -> Response {
     let Ok(part) = part(range, stat.size) else {
-        let whole = format!("bytes */{}", stat.size);
-        return (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, whole)]).into_response();
+        return behind_the_end(stat.size);
     };
     let (first, length) = part.unwrap_or((0, stat.size));
     if first > 0
@@ -69,21 +68,47 @@ async fn stream(mut file: tokio::fs::File, stat: &Stat, range: Option<&HeaderVal
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let body = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK_BYTES));
+    let (media_type, name, etag) = (stat.media_type(), stat.path.name(), Some(stat.revision.as_str()));
+    answer(body, part, &Shown { size: stat.size, media_type: &media_type, name, etag })
+}
+
+/// What the headers of an answer tell.
+pub(crate) struct Shown<'s> {
+    /// Bytes of the whole.
+    pub(crate) size: u64,
+    /// Media type.
+    pub(crate) media_type: &'s str,
+    /// Name that it is saved under.
+    pub(crate) name: &'s str,
+    /// Revision.
+    pub(crate) etag: Option<&'s str>,
+}
+
+/// That a range begins behind the end.
+pub(crate) fn behind_the_end(size: u64) -> Response {
+    (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, format!("bytes */{size}"))]).into_response()
+}
+
+/// What callers stored, or the part of it (first byte and length) that was asked for.
+pub(crate) fn answer(body: Body, part: Option<(u64, u64)>, shown: &Shown<'_>) -> Response {
+    let (first, length) = part.unwrap_or((0, shown.size));
     let mut response = Response::new(body);
     if part.is_some() {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         let last = first.saturating_add(length).saturating_sub(1);
-        put(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", stat.size));
+        put(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", shown.size));
     }
     put(&mut response, header::CONTENT_LENGTH, &length.to_string());
-    put(&mut response, header::CONTENT_TYPE, &stat.media_type());
-    put(&mut response, header::ETAG, &format!("\"{}\"", stat.revision));
+    put(&mut response, header::CONTENT_TYPE, shown.media_type);
+    if let Some(etag) = shown.etag {
+        put(&mut response, header::ETAG, &format!("\"{etag}\""));
+    }
     put(&mut response, header::ACCEPT_RANGES, "bytes");
     put(&mut response, header::CACHE_CONTROL, "private, no-store");
     // What callers store is theirs: a browser neither guesses its type nor runs it as a page of this server.
     put(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
-    let name = utf8_percent_encode(stat.path.name(), NON_ALPHANUMERIC);
+    let name = utf8_percent_encode(shown.name, NON_ALPHANUMERIC);
     put(&mut response, header::CONTENT_DISPOSITION, &format!("attachment; filename*=UTF-8''{name}"));
     response
 }
@@ -99,7 +124,7 @@ fn put(response: &mut Response, name: HeaderName, value: &str) {
 ///
 /// # Errors
 /// Where the range begins behind the end.
-fn part(range: Option<&HeaderValue>, size: u64) -> Result<Option<(u64, u64)>, ()> {
+pub(crate) fn part(range: Option<&HeaderValue>, size: u64) -> Result<Option<(u64, u64)>, ()> {
     let Some(range) = range.and_then(|range| range.to_str().ok()) else {
         return Ok(None);
     };

@@ -1,6 +1,6 @@
 //! Files of the served directory as resources: `file:///` and the path, with a range where one is asked for.
 //!
-//! Invariant: only the one spelling of a URI that [`FilePath::uri`] gives is served, and behind it only
+//! Invariant: only the one spelling of a URI that [`StoredPath::uri`] gives is served, and behind it only
 //! `?offset=N`, `?length=N` or `?offset=N&length=N` with plain numbers.
 
 use base64::Engine as _;
@@ -9,8 +9,9 @@ use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;
 
-use crate::directory::{Directory, FileError, FilePath, Listing, Stat};
+use crate::directory::{Directory, FileError, Listing, OfFile, Stat};
 use crate::state::Shared;
+use crate::storage::path::{Scheme, StoredPath};
 
 /// Template of the files' URIs.
 pub const FILE_TEMPLATE: &str = "file:///{+path}{?offset,length}";
@@ -32,16 +33,16 @@ pub struct Part {
 
 /// What was read from `offset` on. A character that the end of the part cuts is left for the next part.
 #[must_use]
-pub fn part(stat: &Stat, offset: u64, bytes: Vec<u8>) -> Part {
+pub fn part(size: u64, offset: u64, bytes: Vec<u8>) -> Part {
     let end = |length: usize| offset.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-    let next = |length: usize| Some(end(length)).filter(|&end| end < stat.size);
+    let next = |length: usize| Some(end(length)).filter(|&end| end < size);
     let whole = bytes.len();
     match String::from_utf8(bytes) {
         Ok(text) => Part { content: Ok(text), next_offset: next(whole) },
         Err(error) => {
             let (valid, cut) = (error.utf8_error().valid_up_to(), error.utf8_error().error_len().is_none());
             let mut bytes = error.into_bytes();
-            if cut && valid > 0 && end(whole) < stat.size {
+            if cut && valid > 0 && end(whole) < size {
                 bytes.truncate(valid);
                 let next_offset = next(valid);
                 return match String::from_utf8(bytes) {
@@ -87,19 +88,22 @@ pub async fn complete(directory: &Directory, typed: &str) -> Result<CompletionIn
     Ok(CompletionInfo::with_pagination(paths, None, page.more).unwrap_or_default())
 }
 
-/// What a URI asks for: a file, from where on, and how much of it.
+/// What a URI asks for: something stored, from where on, and how much of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Asked {
-    path: FilePath,
-    offset: u64,
-    length: Option<usize>,
+pub struct Asked<S = OfFile> {
+    /// What.
+    pub path: StoredPath<S>,
+    /// First byte.
+    pub offset: u64,
+    /// Most bytes; all if not given.
+    pub length: Option<usize>,
 }
 
 /// What this URI asks for; `None` for any other URI, and for another spelling of this one.
 #[must_use]
-pub fn asked(uri: &str) -> Option<Asked> {
+pub fn asked<S: Scheme>(uri: &str) -> Option<Asked<S>> {
     let (file, query) = uri.split_once('?').map_or((uri, None), |(file, query)| (file, Some(query)));
-    let path = FilePath::from_uri(file)?;
+    let path = StoredPath::from_uri(file)?;
     let Some(query) = query else {
         return Some(Asked { path, offset: 0, length: None });
     };
@@ -126,7 +130,7 @@ fn number(field: &str, name: &str) -> Option<u64> {
 /// -32602 for a file that is too large for a message, with the address where it can be had, and for a range behind
 /// the end; an internal error when the directory fails.
 pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, ErrorData> {
-    let (Some(directory), Some(asked)) = (shared.directory(), asked(uri)) else {
+    let (Some(directory), Some(asked)) = (shared.directory(), asked::<OfFile>(uri)) else {
         return Ok(None);
     };
     let length = asked.length.unwrap_or(INLINE_BYTES_MAX).min(INLINE_BYTES_MAX);

@@ -36,6 +36,9 @@ pub enum TypedError {
     /// Not a path.
     #[error("invalid path: {0}")]
     Path(#[from] PathError),
+    /// A link that works too long or not at all.
+    #[error("expires_in must be from 1 to {0} seconds")]
+    Expiry(u64),
     /// A part of a length that is not given out.
     #[error("length must be from 1 to {0}")]
     Length(usize),
@@ -45,6 +48,9 @@ pub enum TypedError {
     /// Neither or both of two.
     #[error("give either content or content_base64")]
     OneContent,
+    /// Two that say opposite things.
+    #[error("give either expected_etag or overwrite")]
+    OneCondition,
     /// The server failed.
     #[error("the call failed inside the server")]
     Internal,
@@ -53,7 +59,13 @@ pub enum TypedError {
 impl TypedError {
     pub(super) fn into_result(self) -> CallToolResult {
         let code = match self {
-            Self::Arguments(_) | Self::Limit | Self::Length(_) | Self::Base64 | Self::OneContent => "invalid_arguments",
+            Self::Arguments(_)
+            | Self::Limit
+            | Self::Expiry(_)
+            | Self::Length(_)
+            | Self::Base64
+            | Self::OneContent
+            | Self::OneCondition => "invalid_arguments",
             Self::Cursor => "invalid_cursor",
             Self::Path(_) => "invalid_path",
             Self::Internal => "internal",

@@ -25,7 +25,7 @@ use super::hosts::Hosts;
 use super::{batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
-use crate::{download, health};
+use crate::{download, health, objects};
 
 /// How long requests may still run after `stop`.
 const GRACE: Duration = Duration::from_secs(5);
@@ -159,7 +159,9 @@ fn router(
         None => app,
     };
     // Whoever asks for health or holds a link says nothing of who they are.
-    app.merge(download::routes(Arc::clone(&shared))).merge(health::routes(shared, streams))
+    app.merge(download::routes(Arc::clone(&shared)))
+        .merge(objects::serve::routes(Arc::clone(&shared)))
+        .merge(health::routes(shared, streams))
 }
 
 /// Notes the sender of a request. A refused assertion refuses the request: to go on without it would reach what belongs to

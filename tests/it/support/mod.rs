@@ -15,6 +15,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rpc;
+pub(crate) mod stores;
 pub(crate) mod tls;
 pub(crate) mod tokens;
 pub(crate) mod upstream;

@@ -88,6 +88,22 @@ pub(crate) fn npm_file(path: &str) -> PathBuf {
     file
 }
 
+/// The S3 server.
+pub(crate) fn weed() -> PathBuf {
+    folder("stores", "tests/parts/python/stores.txt").join("bin/weed")
+}
+
+/// The emulator of Google's store.
+pub(crate) fn fake_gcs() -> PathBuf {
+    folder("stores", "tests/parts/python/stores.txt").join("bin/fake-gcs-server")
+}
+
+/// The emulator of Azure's store, a script for Node.js.
+pub(crate) fn azurite() -> PathBuf {
+    let folder = folder("azurite", "tests/parts/azurite/package-lock.json");
+    folder.join("node_modules/azurite/dist/src/blob/main.js")
+}
+
 /// A script of `tests/parts`.
 pub(crate) fn script(path: &str) -> PathBuf {
     let file = repository().join("tests/parts").join(path);

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;
+use crate::directory::FilePath;
 
 #[test]
 fn only_the_one_spelling_of_a_range_is_served() {
@@ -25,17 +26,7 @@ fn only_the_one_spelling_of_a_range_is_served() {
         "file://host/a",
         "FILE:///a",
     ] {
-        assert_eq!(asked(uri), None, "{uri}");
-    }
-}
-
-fn stat(size: u64) -> Stat {
-    Stat {
-        path: FilePath::parse("a").unwrap(),
-        kind: crate::directory::Kind::File,
-        size,
-        modified_at: 0,
-        revision: String::new(),
+        assert_eq!(asked::<OfFile>(uri), None, "{uri}");
     }
 }
 
@@ -49,7 +40,7 @@ fn parts_of_a_text_put_together_are_the_text() {
             let end = bytes.len().min(offset + length);
             let size = u64::try_from(bytes.len()).unwrap();
             let read = bytes.get(offset..end).unwrap().to_vec();
-            let part = part(&stat(size), u64::try_from(offset).unwrap(), read);
+            let part = part(size, u64::try_from(offset).unwrap(), read);
             together.push_str(&part.content.unwrap());
             match part.next_offset {
                 Some(next) => offset = usize::try_from(next).unwrap(),
@@ -62,7 +53,7 @@ fn parts_of_a_text_put_together_are_the_text() {
 
 #[test]
 fn bytes_that_are_no_text_stay_bytes() {
-    assert_eq!(part(&stat(3), 0, vec![1, 0xff, 2]), Part { content: Err(vec![1, 0xff, 2]), next_offset: None });
+    assert_eq!(part(3, 0, vec![1, 0xff, 2]), Part { content: Err(vec![1, 0xff, 2]), next_offset: None });
     // Cut at the very end of the file: no text either.
-    assert_eq!(part(&stat(2), 0, vec![b'a', 0xc3]), Part { content: Err(vec![b'a', 0xc3]), next_offset: None });
+    assert_eq!(part(2, 0, vec![b'a', 0xc3]), Part { content: Err(vec![b'a', 0xc3]), next_offset: None });
 }

@@ -79,7 +79,7 @@ async fn read(call: Call) -> Outcome {
     if large && let Some(links) = call.server.shared.links() {
         return linked(&stat, &links.to_file(&path));
     }
-    let Part { content, next_offset } = part(&stat, wanted.offset.unwrap_or(0), bytes);
+    let Part { content, next_offset } = part(stat.size, wanted.offset.unwrap_or(0), bytes);
     let mut read = Content { next_offset, ..Content::of(&stat) };
     match content {
         Ok(text) => read.content = Some(text),
