@@ -136,3 +136,6 @@ fn endpoint_path(path: &str) -> Result<String, &'static str> {
         Err("must start with a slash, name something and hold only letters, digits and /-_.~")
     }
 }
+
+#[cfg(test)]
+mod tests;

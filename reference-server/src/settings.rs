@@ -94,7 +94,9 @@ pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
 fn is_said(command: &Command, said: &ArgMatches, id: &str) -> bool {
     let explicit =
         |id: &str| matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
-    let siblings = command.get_groups().filter(|group| group.get_args().any(|member| member.as_str() == id));
+    // A struct of flags is a group, too, whose members go together: only one whose members exclude each other counts.
+    let excluding = command.get_groups().filter(|group| !(*group).clone().is_multiple());
+    let siblings = excluding.filter(|group| group.get_args().any(|member| member.as_str() == id));
     explicit(id) || siblings.flat_map(|group| group.get_args()).any(|member| explicit(member.as_str()))
 }
 

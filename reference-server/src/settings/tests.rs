@@ -53,6 +53,16 @@ fn what_excludes_each_other_is_replaced_as_one() {
 }
 
 #[test]
+fn flags_that_go_together_are_taken_one_by_one() {
+    let together = ArgGroup::new("Sizes").multiple(true).args(["size", "host"]);
+    let command = command().group(together);
+    let file = files("", "max-size = 3\n");
+    let said: Vec<OsString> = ["server", "--stdio", "--allowed-host", "a"].map(OsString::from).to_vec();
+    let all = layered(&command, &said, None, Some(&file.file)).unwrap();
+    assert_eq!(all, ["server", "--max-size=3", "--stdio", "--allowed-host", "a"]);
+}
+
+#[test]
 fn errors_name_file_and_key() {
     let told = |files: &Files| {
         let error = arguments(files, &["--stdio"]).unwrap_err().to_string();
