@@ -69,7 +69,7 @@ fn state(
     documents: Arc<dyn DocumentStore>,
     listener: Option<&Listener>,
 ) -> Result<Arc<Shared>, RunError> {
-    let mut shared = Shared::new(documents, arguments.tasks.limits())?;
+    let mut shared = Shared::new(documents, arguments.tasks.limits(arguments.assertion.is_given()))?;
     if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
         shared = shared.with_links(links);
     }
