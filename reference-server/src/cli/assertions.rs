@@ -25,6 +25,10 @@ pub(super) struct AssertionArguments {
 }
 
 impl AssertionArguments {
+    pub(super) fn key_file(&self) -> Option<&PathBuf> {
+        self.assertion_key_file.as_ref()
+    }
+
     /// Whether subjects are asserted.
     pub(super) fn is_given(&self) -> bool {
         self.assertion_key_file.is_some()

@@ -24,6 +24,9 @@ pub(crate) enum RunError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
+    #[error("{flag}: {path} is in {served}, which --files lets callers write in; keep it elsewhere",
+        path = path.display(), served = served.display())]
+    Own { flag: &'static str, path: PathBuf, served: PathBuf },
     #[error("--link-key-file {0}: {1}")]
     LinkKey(PathBuf, String),
     #[error(transparent)]
