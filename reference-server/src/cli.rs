@@ -6,6 +6,7 @@ mod error;
 mod fetch;
 mod files;
 mod links;
+mod own_files;
 mod run;
 mod tasks;
 
@@ -24,6 +25,9 @@ use doorward_reference_server::transport::sse;
 use doorward_reference_server::{download, health};
 
 pub(crate) use run::run;
+
+/// Settings in the working directory.
+const DOTENV: &str = ".env";
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
@@ -119,7 +123,7 @@ impl Arguments {
     /// See [`SettingsError`].
     pub(crate) fn read() -> Result<Self, SettingsError> {
         let (command, said) = (Self::command(), std::env::args_os().collect::<Vec<OsString>>());
-        let dotenv = Some(Path::new(".env")).filter(|path| path.exists());
+        let dotenv = Some(Path::new(DOTENV)).filter(|path| path.exists());
         let file = settings::named(&command, &said);
         settings::layered(&command, &said, dotenv, file.as_deref()).map(Self::parse_from)
     }
@@ -147,3 +151,6 @@ fn endpoint_path(path: &str) -> Result<String, &'static str> {
         Err("must start with a slash, name something and hold only letters, digits and /-_.~")
     }
 }
+
+#[cfg(test)]
+mod tests;

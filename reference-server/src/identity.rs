@@ -41,6 +41,11 @@ pub enum KeyError {
     /// A secret that could be guessed.
     #[error("a shared secret for HS256 has at least {SECRET_BYTES_MIN} bytes")]
     Secret,
+    /// A key in another form, which everybody may know, is no secret.
+    #[error(
+        "the key is neither a public key in PEM, with nothing before -----BEGIN, nor a shared secret of printable ASCII characters"
+    )]
+    Form,
     /// Without an audience, an assertion for another server would do.
     #[error("the audience is empty")]
     Audience,
@@ -83,7 +88,8 @@ struct Claims {
 }
 
 impl Assertions {
-    /// With a public key in PEM (ES256 or EdDSA, by its kind), or else the bytes of a shared secret (HS256).
+    /// With a public key in PEM (ES256 or EdDSA, by its kind), or else a shared secret of printable ASCII characters
+    /// (HS256).
     ///
     /// # Errors
     /// See [`KeyError`].
@@ -93,13 +99,8 @@ impl Assertions {
             return Err(KeyError::Audience);
         }
         let key = key.trim_ascii();
-        let (key, algorithm) = if key.starts_with(b"-----BEGIN") {
-            public_key(key)?
-        } else if key.len() < SECRET_BYTES_MIN {
-            return Err(KeyError::Secret);
-        } else {
-            (DecodingKey::from_secret(key), Algorithm::HS256)
-        };
+        let (key, algorithm) =
+            if key.starts_with(b"-----BEGIN") { public_key(key)? } else { (shared_secret(key)?, Algorithm::HS256) };
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
@@ -136,6 +137,22 @@ fn public_key(pem: &[u8]) -> Result<(DecodingKey, Algorithm), KeyError> {
     }
     let key = DecodingKey::from_ed_pem(pem).map_err(|_| KeyError::Public)?;
     Ok((key, Algorithm::EdDSA))
+}
+
+/// Refuses what looks like a key in another form: taken for a secret, a public key would let everybody sign
+/// (RFC 8725, section 2.1).
+fn shared_secret(key: &[u8]) -> Result<DecodingKey, KeyError> {
+    let plain = key.iter().all(|&byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic());
+    let text = std::str::from_utf8(key).ok().filter(|_| plain).ok_or(KeyError::Form)?;
+    // RFC 4716 writes four dashes.
+    let armoured = text.contains("-----BEGIN") || text.contains("---- BEGIN");
+    if armoured || ["{", "ssh-", "ecdsa-"].iter().any(|start| text.starts_with(start)) {
+        return Err(KeyError::Form);
+    }
+    if key.len() < SECRET_BYTES_MIN {
+        return Err(KeyError::Secret);
+    }
+    Ok(DecodingKey::from_secret(key))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! Invariant: a flag has one definition. A key of the file is a flag's name, a variable of `.env` is the flag's
 //! environment variable, and both are checked by what checks the flag.
 
+mod dotenv;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +96,9 @@ pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
 fn is_said(command: &Command, said: &ArgMatches, id: &str) -> bool {
     let explicit =
         |id: &str| matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
-    let siblings = command.get_groups().filter(|group| group.get_args().any(|member| member.as_str() == id));
+    // A struct of flags is a group, too, whose members go together: only one whose members exclude each other counts.
+    let excluding = command.get_groups().filter(|group| !(*group).clone().is_multiple());
+    let siblings = excluding.filter(|group| group.get_args().any(|member| member.as_str() == id));
     explicit(id) || siblings.flat_map(|group| group.get_args()).any(|member| explicit(member.as_str()))
 }
 
@@ -111,10 +115,16 @@ fn read(path: &Path) -> Result<String, SettingsError> {
 fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
     let text = read(path)?;
     let mut settings = Vec::new();
-    for pair in dotenvy::from_read_iter(text.as_bytes()) {
-        let failed =
-            |error: dotenvy::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
-        let (key, value) = pair.map_err(failed)?;
+    for (source, pair) in dotenv::pairs(&text) {
+        let (key, value) = match pair {
+            Some(pair) => pair,
+            // A quote that is left open takes the lines after it along, so the name is looked for anywhere.
+            None if !source.text.contains(PREFIX) => continue,
+            None => {
+                let reason = format!("line {} is no NAME=value", source.line);
+                return Err(SettingsError::Unreadable { path: path.to_owned(), reason });
+            }
+        };
         if !key.starts_with(PREFIX) {
             continue;
         }
@@ -126,11 +136,25 @@ fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsErr
     Ok(settings)
 }
 
+/// Where and of which kind, and nothing of the value: it may be a secret.
+fn toml_reason(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| line_at(text, span.start));
+    format!("TOML parse error at line {line}: {}", error.message())
+}
+
+/// The number of the line, from 1, that holds this byte.
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
+}
+
 /// What the configuration file says.
 fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
-    let failed =
-        |error: toml::de::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
-    let table: toml::Table = toml::from_str(&read(path)?).map_err(failed)?;
+    let text = read(path)?;
+    let failed = |error: toml::de::Error| SettingsError::Unreadable {
+        path: path.to_owned(),
+        reason: toml_reason(&text, &error),
+    };
+    let table: toml::Table = toml::from_str(&text).map_err(failed)?;
     let mut settings = Vec::new();
     for (key, value) in &table {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(key.as_str()));

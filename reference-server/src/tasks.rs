@@ -40,13 +40,16 @@ pub struct TaskLimits {
     pub per_owner: usize,
     /// Tasks of everybody. Those without an owner may take half of it together.
     pub overall: usize,
+    /// Whether subjects are asserted. Then all whom nobody vouches for, sessions too, share that half: a session costs
+    /// its client nothing.
+    pub asserted: bool,
     /// How long a task and its result are kept, from its beginning.
     pub ttl: Duration,
 }
 
 impl Default for TaskLimits {
     fn default() -> Self {
-        Self { per_owner: 32, overall: 512, ttl: Duration::from_secs(900) }
+        Self { per_owner: 32, overall: 512, asserted: false, ttl: Duration::from_secs(900) }
     }
 }
 
@@ -121,11 +124,20 @@ impl Tasks {
             Owner::Anonymous => self.limits.overall / 2,
             Owner::Subject(_) | Owner::Session(_) => self.limits.per_owner,
         };
-        if own >= own_max || table.len() >= self.limits.overall {
+        let is_full = own >= own_max || self.is_others_half_full(&table, &entry.owner);
+        if is_full || table.len() >= self.limits.overall {
             return Err(TaskError::Full(self.limits.ttl));
         }
         table.insert(id, entry);
         Ok(())
+    }
+
+    /// Whether a further task of this owner would leave asserted subjects less than half.
+    fn is_others_half_full(&self, table: &BTreeMap<String, Entry>, owner: &Owner) -> bool {
+        if !self.limits.asserted || owner.is_asserted() {
+            return false;
+        }
+        table.values().filter(|other| !other.owner.is_asserted()).count() >= self.limits.overall / 2
     }
 
     /// Runs the operation in the background, notes how it ended and forgets it after the time to live.
@@ -225,3 +237,6 @@ fn new_id() -> Result<String, TaskError> {
     getrandom::fill(&mut bytes).map_err(TaskError::Random)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+#[cfg(test)]
+mod tests;

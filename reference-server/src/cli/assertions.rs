@@ -25,6 +25,15 @@ pub(super) struct AssertionArguments {
 }
 
 impl AssertionArguments {
+    pub(super) fn key_file(&self) -> Option<&PathBuf> {
+        self.assertion_key_file.as_ref()
+    }
+
+    /// Whether subjects are asserted.
+    pub(super) fn is_given(&self) -> bool {
+        self.assertion_key_file.is_some()
+    }
+
     pub(super) fn read(&self) -> Result<Option<Assertions>, RunError> {
         let (Some(path), Some(audience)) = (&self.assertion_key_file, &self.assertion_audience) else {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! Flags of the served directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use doorward_reference_server::directory::{Directory, OpenError, Quota, Watch};
@@ -27,6 +27,11 @@ pub(super) struct FileArguments {
 }
 
 impl FileArguments {
+    /// The served directory as named.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.files.as_deref()
+    }
+
     /// The state, with the directory that the operator named.
     ///
     /// # Errors

@@ -28,6 +28,10 @@ pub(super) struct LinkArguments {
 }
 
 impl LinkArguments {
+    pub(super) fn key_file(&self) -> Option<&PathBuf> {
+        self.link_key_file.as_ref()
+    }
+
     /// What signs links below the public address, or below the one listened on; `None` where there is neither.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use doorward_reference_server::transport::stdio;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::Arguments;
 use super::error::RunError;
+use super::{Arguments, own_files};
 
 /// Does what the command line says, until it is done or a signal ends it.
 ///
@@ -26,6 +26,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
     let location = arguments.location()?;
     if arguments.command.is_some() && matches!(location, Location::Memory) {
         return Err(RunError::NoDatabase);
+    }
+    if arguments.command.is_none() {
+        // Before the database is made there.
+        own_files::check(&arguments, &location)?;
     }
     let store = location.open(limits).await?;
     if let Some(command) = &arguments.command {
@@ -61,7 +65,7 @@ async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationT
 }
 
 fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listener>) -> Result<Arc<Shared>, RunError> {
-    let mut shared = Shared::new(store, arguments.tasks.limits())?;
+    let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
     if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
         shared = shared.with_links(links);
     }

@@ -11,7 +11,8 @@ pub(super) struct TaskArguments {
     #[arg(long, value_name = "NUMBER", default_value_t = TaskLimits::default().per_owner)]
     max_tasks_per_owner: usize,
 
-    /// Most tasks of everybody; those without an owner take half of it at most
+    /// Most tasks of everybody; those without an owner take half of it at most, and with --assertion-key-file those of
+    /// sessions share that half
     #[arg(long, value_name = "NUMBER", default_value_t = TaskLimits::default().overall)]
     max_tasks: usize,
 
@@ -22,8 +23,9 @@ pub(super) struct TaskArguments {
 }
 
 impl TaskArguments {
-    pub(super) fn limits(&self) -> TaskLimits {
+    /// `asserted`: whether a guard says who the subjects are.
+    pub(super) fn limits(&self, asserted: bool) -> TaskLimits {
         let ttl = Duration::from_secs(self.task_ttl_seconds);
-        TaskLimits { per_owner: self.max_tasks_per_owner, overall: self.max_tasks, ttl }
+        TaskLimits { per_owner: self.max_tasks_per_owner, overall: self.max_tasks, asserted, ttl }
     }
 }

@@ -122,3 +122,28 @@ fn public_keys_of_both_kinds_are_told_apart() {
     let headers = HeaderMap::from_iter([("a".parse().unwrap(), forged.parse().unwrap())]);
     assert!(assertions.subject(&headers).is_err());
 }
+
+#[test]
+fn key_in_another_form_is_no_secret() {
+    let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    let armoured = format!("---- BEGIN SSH2 PUBLIC KEY ----\n{}\n", "A".repeat(40));
+    let long = "x".repeat(40);
+    for text in [
+        format!("# the guard's key\n{pem}"),
+        format!("\u{feff}{pem}"),
+        format!("Bag Attributes\n    friendlyName: guard\n{pem}"),
+        format!("\n {{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"{long}\"}}"),
+        format!("\u{feff}{{\"keys\":\"{long}\"}}"),
+        format!("ssh-ed25519 {long} guard"),
+        format!("ecdsa-sha2-nistp256 {long} guard"),
+        armoured,
+        format!("{long}\0"),
+        format!("{long}\u{e9}"),
+        format!("{long}\t{long}"),
+    ] {
+        assert!(matches!(Assertions::new("a", text.as_bytes(), "reference"), Err(KeyError::Form)), "{text}");
+    }
+    let der = [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &[0xd7; 32]].concat();
+    assert!(matches!(Assertions::new("a", &der, "reference"), Err(KeyError::Form)));
+    assert!(Assertions::new("a", format!(" {long} {long}\r\n").as_bytes(), "reference").is_ok());
+}

@@ -53,6 +53,16 @@ fn what_excludes_each_other_is_replaced_as_one() {
 }
 
 #[test]
+fn flags_that_go_together_are_taken_one_by_one() {
+    let together = ArgGroup::new("Sizes").multiple(true).args(["size", "host"]);
+    let command = command().group(together);
+    let file = files("", "max-size = 3\n");
+    let said: Vec<OsString> = ["server", "--stdio", "--allowed-host", "a"].map(OsString::from).to_vec();
+    let all = layered(&command, &said, None, Some(&file.file)).unwrap();
+    assert_eq!(all, ["server", "--max-size=3", "--stdio", "--allowed-host", "a"]);
+}
+
+#[test]
 fn errors_name_file_and_key() {
     let told = |files: &Files| {
         let error = arguments(files, &["--stdio"]).unwrap_err().to_string();
@@ -69,4 +79,29 @@ fn errors_name_file_and_key() {
     assert_eq!(told(&files("", "max-size = 1.5\n")), "server.toml: max-size: it must be a text or a whole number");
     assert!(told(&files("", "config = 'other'\n")).contains("unknown key config"));
     assert!(told(&files("", "max-size = \n")).starts_with("server.toml: TOML parse error"));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_by_its_place_and_shows_no_value() {
+    for (dotenv, file, told) in [
+        ("A=1\nREFERENCE_SERVER_TEST_SIZE=hunter2 'hunter2\n", "", ".env: line 2 is no NAME=value"),
+        ("REFERENCE_SERVER_TEST_SIZE = hunter2 hunter2\n", "", ".env: line 1 is no NAME=value"),
+        ("OTHER=a b\n\nREFERENCE_SERVER_TEST_SIZE=a b hunter2\n", "", ".env: line 3 is no NAME=value"),
+        ("OTHER='hunter2\nREFERENCE_SERVER_TEST_SIZE=2\n", "", ".env: line 1 is no NAME=value"),
+        ("", "max-size = 1\nlisten = hunter2\n", "server.toml: TOML parse error at line 2: "),
+        ("", "listen = 'hunter2\n", "server.toml: TOML parse error at line 1: "),
+        ("", "listen = 'hunter2'\nlisten = 'hunter2'\n", "server.toml: TOML parse error at line 2: "),
+        ("", "listen = [12hunter2, 99999999999999999999hunter2]\n", "server.toml: TOML parse error at line 1: "),
+    ] {
+        let error = arguments(&files(dotenv, file), &["--stdio"]).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains(told), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_and_is_of_others_stops_nothing() {
+    let dotenv = files("# REFERENCE_SERVER_X: no\nOTHER=a b\n- x\nREFERENCE_SERVER_TEST_SIZE=2\nLAST='open\n", "");
+    assert_eq!(arguments(&dotenv, &["--stdio"]).unwrap(), ["server", "--max-size=2", "--stdio"]);
 }

@@ -29,6 +29,11 @@ impl Owner {
         }
     }
 
+    /// Whether a guard vouches for it.
+    pub(super) fn is_asserted(&self) -> bool {
+        matches!(self, Self::Subject(_))
+    }
+
     /// Whether `caller` may reach a task of this owner.
     pub(super) fn lets(&self, caller: &Self) -> bool {
         *self == Self::Anonymous || self == caller

@@ -3,9 +3,11 @@
 //!
 //! In: a stream's request, and messages for it. Out: the server's messages as events. Refusals: 403 for a foreign `Host` or
 //! `Origin`, 404 for a session that is not there, 503 for one too many, 429 for a client that sends faster than it is
-//! served, 400 for what is no message.
-//! Invariants: a session's id has 128 random bits and names nothing once its stream has ended; the number of sessions and
-//! the messages waiting in each are bounded.
+//! served or has too many requests under way, 400 for what is no message or has the id of a request under way.
+//! Invariants: a session's id has 128 random bits and names nothing once its stream has ended, or has taken nothing for a
+//! while; the numbers of streams, of requests under way in each and of messages waiting in each are bounded.
+
+mod outbox;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,20 +23,21 @@ use axum::middleware::from_fn_with_state;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use rmcp::model::{ClientJsonRpcMessage, GetExtensions, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification, GetExtensions, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use rmcp::{RoleServer, ServiceExt};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::outbox::{Outbox, Outgoing, Refused};
 use super::hosts::{Hosts, guard};
 use crate::server::ReferenceServer;
 
 /// Paths of the transport; the second is told to the client.
 pub const PATHS: [&str; 2] = ["/sse", "/messages"];
 
-/// Sessions at a time.
+/// Streams at a time. One whose session was closed counts until its connection ends: it may hold a message yet.
 const SESSIONS_MAX: usize = 64;
 
 /// Messages of a session that wait in each direction.
@@ -46,24 +49,41 @@ const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Pause after which a comment keeps the stream open.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// How long messages wait for a stream that takes none before its session is closed.
+const STALL: Duration = Duration::from_secs(30);
+
+/// How messages get into a session.
+#[derive(Clone)]
+struct Inbox {
+    messages: mpsc::Sender<ClientJsonRpcMessage>,
+    outbox: Arc<Outbox>,
+}
+
 struct Shared {
     server: ReferenceServer,
     /// Ends every stream.
     stop: CancellationToken,
-    sessions: Mutex<HashMap<String, mpsc::Sender<ClientJsonRpcMessage>>>,
+    sessions: Mutex<HashMap<String, Inbox>>,
+    streams: Arc<Semaphore>,
+    patience: Duration,
 }
 
 impl Shared {
     /// No code that could panic runs under this lock.
-    fn sessions(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<ClientJsonRpcMessage>>> {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Inbox>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The two routes.
 pub(super) fn router(server: ReferenceServer, hosts: Hosts, stop: CancellationToken) -> Router {
+    patient_router(server, hosts, stop, STALL)
+}
+
+fn patient_router(server: ReferenceServer, hosts: Hosts, stop: CancellationToken, patience: Duration) -> Router {
     let [stream, messages] = PATHS;
-    let shared = Arc::new(Shared { server, stop, sessions: Mutex::default() });
+    let streams = Arc::new(Semaphore::new(SESSIONS_MAX));
+    let shared = Arc::new(Shared { server, stop, sessions: Mutex::default(), streams, patience });
     Router::new()
         .route(stream, get(open))
         .route(messages, post(accept))
@@ -76,8 +96,9 @@ pub(super) fn router(server: ReferenceServer, hosts: Hosts, stop: CancellationTo
 struct Session {
     id: String,
     shared: Arc<Shared>,
-    messages: mpsc::Receiver<ServerJsonRpcMessage>,
+    outbox: Arc<Outbox>,
     _ends: DropGuard,
+    _stream: OwnedSemaphorePermit,
 }
 
 impl Drop for Session {
@@ -96,24 +117,22 @@ async fn open(State(shared): State<Arc<Shared>>) -> Response {
     let Ok(id) = new_id() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let (from_client, incoming) = mpsc::channel(BACKLOG);
-    let (outgoing, messages) = mpsc::channel(BACKLOG);
-    {
-        let mut sessions = shared.sessions();
-        if sessions.len() >= SESSIONS_MAX {
-            return (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many sessions").into_response();
-        }
-        sessions.insert(id.clone(), from_client);
-    }
+    let Ok(stream) = Arc::clone(&shared.streams).try_acquire_owned() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable: too many sessions").into_response();
+    };
+    let (messages, incoming) = mpsc::channel(BACKLOG);
+    let (outbox, outgoing) = Outbox::new(BACKLOG);
+    shared.sessions().insert(id.clone(), Inbox { messages, outbox: Arc::clone(&outbox) });
     let ended = shared.stop.child_token();
-    let session = Session { id, shared: Arc::clone(&shared), messages, _ends: ended.clone().drop_guard() };
-    tokio::spawn(serve(shared.server.new_session(), Channels { incoming, outgoing }, ended));
+    let channels = Channels { incoming, outgoing, outbox: Arc::clone(&outbox) };
+    tokio::spawn(watched(Arc::clone(&shared), id.clone(), channels, ended.clone()));
+    let session = Session { id, shared: Arc::clone(&shared), outbox, _ends: ended.drop_guard(), _stream: stream };
     let [_, path] = PATHS;
     let endpoint = Event::default().event("endpoint").data(format!("{path}?sessionId={}", session.id));
-    let events = futures_util::stream::unfold((Some(endpoint), session), |(first, mut session)| async move {
+    let events = futures_util::stream::unfold((Some(endpoint), session), |(first, session)| async move {
         let event = match first {
             Some(endpoint) => endpoint,
-            None => event(&session.messages.recv().await?)?,
+            None => event(&session.outbox.next().await?)?,
         };
         Some((Ok::<_, Infallible>(event), (None, session)))
     });
@@ -125,6 +144,20 @@ fn event(message: &ServerJsonRpcMessage) -> Option<Event> {
     let text =
         serde_json::to_string(message).inspect_err(|error| tracing::error!(%error, "message not written")).ok()?;
     Some(Event::default().event("message").data(text))
+}
+
+/// Serves the session until it ends, or its stream takes nothing.
+async fn watched(shared: Arc<Shared>, id: String, channels: Channels, ended: CancellationToken) {
+    let outbox = Arc::clone(&channels.outbox);
+    tokio::select! {
+        () = serve(shared.server.new_session(), channels, ended.clone()) => {}
+        () = outbox.stalled(shared.patience) => {
+            tracing::info!("an SSE session is closed: its stream takes nothing");
+            shared.sessions().remove(&id);
+            ended.cancel();
+            outbox.clear();
+        }
+    }
 }
 
 async fn serve(server: ReferenceServer, channels: Channels, ended: CancellationToken) {
@@ -150,23 +183,35 @@ async fn accept(
     parts: Parts,
     body: Bytes,
 ) -> Response {
-    let Some(sender) = shared.sessions().get(&session).cloned() else {
+    let Some(Inbox { messages, outbox }) = shared.sessions().get(&session).cloned() else {
         return (StatusCode::NOT_FOUND, "Not Found: no such session").into_response();
     };
     let Ok(mut message) = serde_json::from_slice::<ClientJsonRpcMessage>(&body) else {
         return (StatusCode::BAD_REQUEST, "Bad Request: not one JSON-RPC message").into_response();
     };
+    let mut entered = None;
     // As over Streamable HTTP, so that handlers find the sender.
     match &mut message {
         ClientJsonRpcMessage::Request(request) => {
-            request.request.extensions_mut().insert(parts);
+            let place = match outbox.enter(&request.id) {
+                Ok(place) => place,
+                Err(refused) => return refused.into_response(),
+            };
+            entered = Some(request.id.clone());
+            let extensions = request.request.extensions_mut();
+            extensions.insert(parts);
+            extensions.insert(place);
         }
         ClientJsonRpcMessage::Notification(notification) => {
             notification.notification.extensions_mut().insert(parts);
         }
         _ => {}
     }
-    match sender.try_send(message) {
+    let sent = messages.try_send(message);
+    if let (Err(_), Some(id)) = (&sent, &entered) {
+        outbox.leave(id);
+    }
+    match sent {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
         Err(mpsc::error::TrySendError::Full(_)) => {
             (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests: earlier messages wait").into_response()
@@ -177,10 +222,21 @@ async fn accept(
     }
 }
 
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Full => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests: earlier requests are under way"),
+            Self::Repeated => (StatusCode::BAD_REQUEST, "Bad Request: a request with this id is under way"),
+        }
+        .into_response()
+    }
+}
+
 /// A session's messages as rmcp takes and gives them.
 struct Channels {
     incoming: mpsc::Receiver<ClientJsonRpcMessage>,
-    outgoing: mpsc::Sender<ServerJsonRpcMessage>,
+    outgoing: mpsc::Sender<Outgoing>,
+    outbox: Arc<Outbox>,
 }
 
 /// The client's stream has ended.
@@ -192,12 +248,20 @@ impl Transport<RoleServer> for Channels {
     type Error = Ended;
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = Result<(), Ended>> + Send + 'static {
-        let outgoing = self.outgoing.clone();
+        let (outgoing, item) = (self.outgoing.clone(), self.outbox.outgoing(item));
         async move { outgoing.send(item).await.map_err(|_| Ended) }
     }
 
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
-        self.incoming.recv().await
+        let message = self.incoming.recv().await?;
+        if let ClientJsonRpcMessage::Notification(notification) = &message
+            && let ClientNotification::CancelledNotification(cancelled) = &notification.notification
+            && let Some(id) = &cancelled.params.request_id
+        {
+            // rmcp answers it no more; an answer that is given already keeps its place.
+            self.outbox.leave(id);
+        }
+        Some(message)
     }
 
     async fn close(&mut self) -> Result<(), Ended> {
@@ -205,3 +269,6 @@ impl Transport<RoleServer> for Channels {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

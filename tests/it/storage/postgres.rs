@@ -106,6 +106,37 @@ async fn call_that_waits_for_ever_is_given_up_and_leaves_nothing() {
     tokio::time::timeout(std::time::Duration::from_secs(60), again).await.unwrap();
 }
 
+/// A large index takes longer than a call may.
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuild_may_take_longer_than_a_call() {
+    let server = Postgres::start().await;
+    let store = open(&server.url()).await.unwrap();
+    store.create(&path("a"), body("text")).await.unwrap();
+    server
+        .sql(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(11); RETURN NULL; END';
+            CREATE TRIGGER slow AFTER DELETE ON documents_text FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+        )
+        .await;
+    let (rebuilt, late) = tokio::join!(store.rebuild_index(&|_, _| {}), async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        store.create(&path("b"), body("text")).await
+    });
+    assert_eq!(rebuilt.unwrap(), 1);
+    // As the documentation tells.
+    assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
+}
+
+/// Whoever holds the documents is not waited for without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn rebuild_that_waits_for_ever_is_given_up() {
+    let server = Postgres::start().await;
+    let store = open(&server.url()).await.unwrap();
+    let _holder = server.hold("LOCK TABLE documents IN ROW EXCLUSIVE MODE").await;
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(20), store.rebuild_index(&|_, _| {})).await;
+    assert!(matches!(refused, Ok(Err(StoreError::Unavailable(_)))), "{refused:?}");
+}
+
 /// As the documentation tells.
 #[tokio::test(flavor = "multi_thread")]
 async fn database_goes_back_to_a_moment_by_its_archive() {

@@ -1,5 +1,5 @@
-//! Making the text index anew: one transaction, in steps. Readers keep the old index until the new one is whole, writers
-//! wait, and a rebuild that is dropped leaves nothing.
+//! Making the text index anew: one transaction, in steps. Readers keep the old index until the new one is whole; writers
+//! wait, and fail as unavailable after the 10 s of their statements; a rebuild that is dropped leaves nothing.
 
 use sqlx::Row;
 
@@ -13,6 +13,10 @@ const STEP: i64 = 100;
 pub(super) async fn rebuild(store: &PostgresStore, progress: Progress<'_>) -> Result<u64, StoreError> {
     let mut writing = Writing::begin(store, &[]).await?;
     let sessions = &store.sessions;
+    // A large index takes longer than a call may; what others hold is not waited for longer than any call waits.
+    for setting in ["SET LOCAL lock_timeout = '10s'", "SET LOCAL statement_timeout = 0"] {
+        sessions.query(setting).execute(&mut *writing.work).await?;
+    }
     sessions.query("LOCK TABLE documents IN SHARE MODE").execute(&mut *writing.work).await?;
     let counting = sessions.query("SELECT count(*) FROM documents");
     let total: i64 = counting.fetch_one(&mut *writing.work).await?.try_get(0)?;
