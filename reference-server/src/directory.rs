@@ -49,7 +49,7 @@ pub struct Quota {
     pub file_bytes: u64,
     /// All files together, in bytes.
     pub total_bytes: u64,
-    /// Number of files.
+    /// Number of files and folders.
     pub files: u64,
 }
 
@@ -99,6 +99,9 @@ pub enum FileError {
     /// No room on the disk.
     #[error("the disk has no room left; nothing was changed")]
     Full,
+    /// Deeper, or with a longer name, than is served.
+    #[error("a file's path has at most {max} segments of 255 bytes each", max = handle::SEGMENTS_MAX)]
+    Name,
     /// A range that begins behind the end.
     #[error("the file has {0} bytes; the range begins behind them")]
     Range(u64),
@@ -116,6 +119,7 @@ impl FileError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "file_not_found",
+            Self::Name => "invalid_path",
             Self::NotRegular(_) => "not_a_file",
             Self::NotFolder(_) => "not_a_folder",
             Self::Exists(_) => "file_exists",

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fsync, mkdirat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, fsync, mkdirat, openat, statat, unlinkat};
 use rustix::io::{Errno, pread};
 
+use super::list::DEPTH_MAX;
 use super::stat::{self, Kind, Stat};
 use super::{FileError, FilePath};
 
@@ -16,6 +17,12 @@ pub(super) const FOLDER: OFlags =
 /// A pipe without a writer is not waited for, and a terminal does not become ours.
 const FILE: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// Segments of a path: what a walk sees, so that nothing is stored which is not counted.
+pub(super) const SEGMENTS_MAX: usize = DEPTH_MAX;
+
+/// Bytes of a name in the usual file systems.
+pub(super) const NAME_BYTES_MAX: usize = 255;
 
 /// New folders; the umask of the process takes away more.
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o750);
@@ -38,15 +45,27 @@ pub(super) fn parent<'p>(root: BorrowedFd<'_>, path: &'p FilePath) -> Result<(Ow
     descend(root, path, folder)
 }
 
-/// As [`parent`]; makes the folders that are missing.
+/// As [`parent`]; makes the folders that are missing, and counts them in `made`.
 ///
 /// # Errors
-/// See [`FileError`].
-pub(super) fn parent_made<'p>(root: BorrowedFd<'_>, path: &'p FilePath) -> Result<(OwnedFd, &'p str), FileError> {
+/// See [`FileError`]; [`FileError::Quota`] where more than `room` would have to be made.
+pub(super) fn parent_made<'p>(
+    root: BorrowedFd<'_>,
+    path: &'p FilePath,
+    room: u64,
+    made: &mut u64,
+) -> Result<(OwnedFd, &'p str), FileError> {
+    let missing = missing(root, path)?;
+    if missing > room {
+        return Err(super::write::no_more_files());
+    }
     descend(root, path, |at, name| {
         match mkdirat(at, name, FOLDER_MODE) {
             // Else a file could be there after a crash, and its folder not.
-            Ok(()) => fsync(at)?,
+            Ok(()) => {
+                *made += 1;
+                fsync(at)?;
+            }
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
         }
@@ -54,12 +73,49 @@ pub(super) fn parent_made<'p>(root: BorrowedFd<'_>, path: &'p FilePath) -> Resul
     })
 }
 
+/// How many folders on the way are not there.
+fn missing(root: BorrowedFd<'_>, path: &FilePath) -> Result<u64, FileError> {
+    let mut there = 0;
+    let outcome = descend(root, path, |at, name| {
+        let folder = folder(at, name)?;
+        there += 1;
+        Ok(folder)
+    });
+    let all = u64::try_from(path.as_str().split('/').count().saturating_sub(1)).unwrap_or(u64::MAX);
+    match outcome {
+        Ok(_) => Ok(0),
+        Err(FileError::NotFound(_)) => Ok(all.saturating_sub(there)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the folders on the way that hold nothing any more; returns how many.
+pub(super) fn prune(root: BorrowedFd<'_>, path: &FilePath) -> u64 {
+    let mut removed = 0;
+    let mut rest = path.as_str();
+    while let Some((folder, _)) = rest.rsplit_once('/') {
+        let Some(path) = FilePath::parse(folder).ok() else { break };
+        let gone = parent(root, &path).is_ok_and(|(at, name)| unlinkat(&at, name, AtFlags::REMOVEDIR).is_ok());
+        if !gone {
+            break;
+        }
+        removed += 1;
+        rest = folder;
+    }
+    removed
+}
+
 fn descend<'p>(
     root: BorrowedFd<'_>,
     path: &'p FilePath,
-    step: impl Fn(BorrowedFd<'_>, &str) -> Result<OwnedFd, Errno>,
+    mut step: impl FnMut(BorrowedFd<'_>, &str) -> Result<OwnedFd, Errno>,
 ) -> Result<(OwnedFd, &'p str), FileError> {
     let failed = |errno| FileError::of(errno, path);
+    if path.as_str().split('/').count() > SEGMENTS_MAX
+        || path.as_str().split('/').any(|name| name.len() > NAME_BYTES_MAX)
+    {
+        return Err(FileError::Name);
+    }
     let mut at = root.try_clone_to_owned().map_err(FileError::Io)?;
     let mut segments = path.as_str().split('/');
     let name = segments.next_back().unwrap_or_default();

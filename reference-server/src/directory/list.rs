@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet};
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
 
@@ -13,7 +13,7 @@ use super::{FileError, FilePath, handle};
 use crate::storage::Page;
 
 /// Folders within folders that are looked into.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 512;
@@ -30,7 +30,7 @@ pub struct Listing {
 enum Only {
     Everything,
     Files,
-    Matching(Box<GlobMatcher>),
+    Matching(Box<GlobSet>),
     Starting(String),
 }
 
@@ -56,8 +56,10 @@ impl Listing {
             return Err(FileError::Pattern(format!("it has 1 to {PATTERN_BYTES_MAX} bytes")));
         }
         let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
-        let glob = glob.map_err(|error| FileError::Pattern(error.kind().to_string()))?;
-        Ok(Self { folder: None, recursive: true, only: Only::Matching(Box::new(glob.compile_matcher())) })
+        let refused = |error: globset::Error| FileError::Pattern(error.kind().to_string());
+        // As a set, since a single pattern that is too deep for its engine would panic.
+        let set = GlobSet::builder().add(glob.map_err(refused)?).build().map_err(refused)?;
+        Ok(Self { folder: None, recursive: true, only: Only::Matching(Box::new(set)) })
     }
 
     /// The files whose paths start with this.

@@ -45,7 +45,7 @@ async fn what_was_written_is_read_in_whole_and_in_part() {
     assert!(matches!(directory.read(&plan, 11, 4).await, Err(FileError::Range(10))));
     assert_eq!(directory.stat(&path("notes")).await.unwrap().kind, Kind::Folder);
     assert_eq!(names(&directory, Listing::folder(None, true)).await, ["notes", "notes/2026", "notes/2026/plan.md"]);
-    assert_eq!(directory.usage(), Usage { files: 1, bytes: 10 });
+    assert_eq!(directory.usage(), Usage { files: 1, bytes: 10, folders: 2 });
 }
 
 #[tokio::test]
@@ -185,9 +185,42 @@ async fn quotas_hold_at_the_limit_and_count_what_is_replaced() {
     let smaller = directory.write(&path("a"), b"01234".to_vec(), known).await.unwrap();
     let known = Condition::Revision(second.revision);
     directory.write(&path("b"), b"0123456789".to_vec(), known).await.unwrap();
-    assert_eq!(directory.usage(), Usage { files: 2, bytes: 15 });
+    assert_eq!(directory.usage(), Usage { files: 2, bytes: 15, folders: 0 });
     directory.delete(&smaller.path, None).await.unwrap();
-    assert_eq!(directory.usage(), Usage { files: 1, bytes: 10 });
+    assert_eq!(directory.usage(), Usage { files: 1, bytes: 10, folders: 0 });
+}
+
+#[tokio::test]
+async fn folders_count_and_go_with_their_last_file() {
+    let (folder, directory) = served(Quota { file_bytes: 10, total_bytes: 100, files: 4 });
+    assert!(matches!(new(&directory, "a/b/c/d/e", "x").await, Err(FileError::Quota(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    new(&directory, "a/b/c/d", "x").await.unwrap();
+    assert_eq!(directory.usage(), Usage { files: 1, bytes: 1, folders: 3 });
+    assert!(matches!(new(&directory, "e", "x").await, Err(FileError::Quota(_))));
+    directory.delete(&path("a/b/c/d"), None).await.unwrap();
+    assert_eq!(directory.usage(), Usage::default());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_no_walk_would_see_is_not_stored() {
+    let (folder, directory) = served(Quota::default());
+    let deepest = vec!["d"; 64].join("/");
+    new(&directory, &deepest, "x").await.unwrap();
+    assert_eq!(usage::look(directory.0.root.as_fd()).unwrap(), directory.usage());
+    assert_eq!(names(&directory, Listing::files()).await, std::slice::from_ref(&deepest));
+    assert!(matches!(new(&directory, &format!("{deepest}/d"), "x").await, Err(FileError::Name)));
+    assert!(matches!(new(&directory, &vec!["e"; 65].join("/"), "x").await, Err(FileError::Name)));
+    assert!(matches!(new(&directory, &format!("f/{}", "n".repeat(256)), "x").await, Err(FileError::Name)));
+    assert!(!folder.path().join("f").exists() && !folder.path().join("e").exists());
+    new(&directory, &"n".repeat(255), "x").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pattern_too_deep_for_its_engine_is_refused() {
+    let nested = format!("{}{}", "{a,b".repeat(84), "}".repeat(84));
+    assert!(matches!(Listing::glob(&nested), Err(FileError::Pattern(_))));
 }
 
 #[tokio::test]
@@ -249,7 +282,7 @@ async fn changes_of_others_are_told_and_counted() {
     }
     assert_eq!(seen.files.into_iter().collect::<Vec<_>>(), [path("a/x")]);
     for _ in 0..100 {
-        if directory.usage() == (Usage { files: 2, bytes: 3 }) {
+        if directory.usage() == (Usage { files: 2, bytes: 3, folders: 1 }) {
             return;
         }
         std::fs::write(folder.path().join("a/x"), "123").unwrap();
@@ -268,19 +301,19 @@ async fn what_is_uploaded_is_counted_and_given_back() {
     first.write(vec![1; 6]).await.unwrap();
     assert!(matches!(first.write(vec![1; 5]).await, Err(FileError::TooLarge(10))));
     let mut second = directory.upload(&path).await.unwrap();
-    assert_eq!(directory.usage(), Usage { files: 0, bytes: 6 });
+    assert_eq!(directory.usage(), Usage { files: 0, bytes: 6, folders: 1 });
     assert!(matches!(second.write(vec![2; 10]).await, Err(FileError::Quota(_))));
     drop(first);
-    assert_eq!(directory.usage(), Usage { files: 0, bytes: 0 });
+    assert_eq!(directory.usage(), Usage { files: 0, bytes: 0, folders: 1 });
     second.write(vec![2; 10]).await.unwrap();
     assert!(matches!(directory.stat(&path).await, Err(FileError::NotFound(_))));
     let stat = second.finish(Some(Condition::Absent)).await.unwrap();
-    assert_eq!((stat.size, directory.usage()), (10, Usage { files: 1, bytes: 10 }));
+    assert_eq!((stat.size, directory.usage()), (10, Usage { files: 1, bytes: 10, folders: 1 }));
     // A second one for the same place loses, and leaves nothing.
     let late = directory.upload(&path).await.unwrap();
     assert!(matches!(late.finish(Some(Condition::Absent)).await, Err(FileError::Exists(_))));
     let replacing = directory.upload(&path).await.unwrap();
     replacing.finish(None).await.unwrap();
-    assert_eq!(directory.usage(), Usage { files: 1, bytes: 0 });
+    assert_eq!(directory.usage(), Usage { files: 1, bytes: 0, folders: 1 });
     assert_eq!(std::fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
 }

@@ -35,10 +35,16 @@ impl Directory {
     pub async fn upload(&self, path: &FilePath) -> Result<Upload, FileError> {
         let (inner, path) = (Arc::clone(&self.0), path.clone());
         let begun = tokio::task::spawn_blocking(move || {
-            if inner.usage().files >= inner.quota.files.saturating_add(1) {
-                return Err(write::no_more_files());
-            }
-            let (folder, name) = handle::parent_made(inner.root.as_fd(), &path)?;
+            let (folder, name) = {
+                let mut usage = inner.usage();
+                if usage.files >= inner.quota.files.saturating_add(1) {
+                    return Err(write::no_more_files());
+                }
+                let (mut made, room) = (0, usage.room(inner.quota.files));
+                let placed = handle::parent_made(inner.root.as_fd(), &path, room, &mut made);
+                usage.folders += made;
+                placed?
+            };
             debug_assert_eq!(name, path.name());
             let beside = write::unserved_name()?;
             let file = openat(&folder, &*beside, NEW, FILE_MODE).map_err(|errno| FileError::of(errno, &path))?;
@@ -134,5 +140,6 @@ impl Drop for Unfinished {
         usage.bytes = usage.bytes.saturating_sub(self.bytes);
         // Nothing to do where it is not there any more: it took its place.
         let _ = unlinkat(&self.folder, &*self.beside, AtFlags::empty());
+        usage.folders = usage.folders.saturating_sub(handle::prune(self.inner.root.as_fd(), &self.path));
     }
 }

@@ -14,6 +14,15 @@ pub struct Usage {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Number of folders, which the quota of files holds as well.
+    pub folders: u64,
+}
+
+impl Usage {
+    /// How many files and folders may still be made.
+    pub(super) fn room(&self, files: u64) -> u64 {
+        files.saturating_sub(self.files).saturating_sub(self.folders)
+    }
 }
 
 /// Counts the whole directory.
@@ -25,7 +34,9 @@ pub(super) fn look(root: BorrowedFd<'_>) -> Result<Usage, Errno> {
             usage.files += 1;
             usage.bytes = usage.bytes.saturating_add(u64::try_from(seen.raw.st_size).unwrap_or_default());
         }
-        kind == FileType::Directory
+        let folder = kind == FileType::Directory;
+        usage.folders += u64::from(folder);
+        folder
     })?;
     Ok(usage)
 }

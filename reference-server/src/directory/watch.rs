@@ -2,19 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use notify::event::{EventKind, ModifyKind};
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Directory, FilePath};
 
 /// Changes that come together are told together.
 const TOGETHER: Duration = Duration::from_millis(50);
 
-/// How many changes may wait before the directory is taken for changed as a whole.
+/// How many changes may wait. What comes beyond is told as a change of the list, without its files.
 const BACKLOG: usize = 1024;
+
+/// Counting walks the whole directory, so it is not done for each change.
+const COUNTS_EVERY: Duration = Duration::from_secs(5);
 
 /// Changes of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +36,10 @@ pub struct Changes {
 pub struct Watch {
     directory: Directory,
     changes: mpsc::Receiver<Changes>,
+    lost: Arc<AtomicBool>,
+    counted: Instant,
+    /// Whether something changed since.
+    uncounted: bool,
     _watcher: RecommendedWatcher,
 }
 
@@ -41,6 +51,8 @@ impl Watch {
     pub fn start(directory: &Directory) -> Result<Self, notify::Error> {
         let (sender, changes) = mpsc::channel(BACKLOG);
         let root = directory.0.path.clone();
+        let lost = Arc::new(AtomicBool::new(false));
+        let losing = Arc::clone(&lost);
         let tell = move |event: Result<Event, notify::Error>| {
             let changed = match event {
                 Ok(event) => changes_of(&event, &root),
@@ -52,28 +64,48 @@ impl Watch {
             };
             if let Some(changed) = changed
                 && let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(changed)
+                && !losing.swap(true, Ordering::SeqCst)
             {
                 tracing::warn!("changes of the served directory come faster than they are told");
             }
         };
         let mut watcher = RecommendedWatcher::new(tell, Config::default().with_follow_symlinks(false))?;
         watcher.watch(&directory.0.path, RecursiveMode::Recursive)?;
-        Ok(Self { directory: directory.clone(), changes, _watcher: watcher })
+        let directory = directory.clone();
+        Ok(Self { directory, changes, lost, counted: Instant::now(), uncounted: true, _watcher: watcher })
     }
 
-    /// The next changes; the directory was counted anew before.
+    /// The next changes. Meanwhile the directory is counted anew now and then, where something changed.
     pub async fn next(&mut self) -> Option<Changes> {
-        let mut together = self.changes.recv().await?;
+        let mut together = loop {
+            if !self.uncounted {
+                break self.changes.recv().await?;
+            }
+            match tokio::time::timeout_at(self.counted + COUNTS_EVERY, self.changes.recv()).await {
+                Ok(changes) => break changes?,
+                Err(_) => self.count().await,
+            }
+        };
         tokio::time::sleep(TOGETHER).await;
         while let Ok(more) = self.changes.try_recv() {
             together.files.extend(more.files);
             together.list |= more.list;
         }
+        together.list |= self.lost.swap(false, Ordering::SeqCst);
+        self.uncounted = true;
+        if self.counted.elapsed() >= COUNTS_EVERY {
+            self.count().await;
+        }
+        Some(together)
+    }
+
+    async fn count(&mut self) {
+        self.counted = Instant::now();
+        self.uncounted = false;
         let directory = self.directory.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || directory.count()).await {
             tracing::warn!(%error, "the served directory was not counted");
         }
-        Some(together)
     }
 }
 

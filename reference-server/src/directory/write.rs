@@ -39,17 +39,24 @@ pub(super) fn write(inner: &Inner, path: &FilePath, content: &[u8], condition: &
     let mut usage = inner.usage();
     // Before folders are made for it.
     let after = replacing(inner, path, condition)?.map_or(*usage, |old| without(*usage, &old));
-    let after = Usage { files: after.files + 1, bytes: after.bytes.saturating_add(size) };
-    if after.files > inner.quota.files {
+    if after.room(inner.quota.files) == 0 {
         return Err(no_more_files());
     }
+    let after = Usage { files: after.files + 1, bytes: after.bytes.saturating_add(size), ..after };
     if after.bytes > inner.quota.total_bytes {
         return Err(no_more_bytes());
     }
-    let (folder, name) = handle::parent_made(inner.root.as_fd(), path)?;
-    let stored = place(folder.as_fd(), name, path, content, condition)?;
-    *usage = after;
-    Ok(stored)
+    let mut made = 0;
+    let stored = handle::parent_made(inner.root.as_fd(), path, after.room(inner.quota.files), &mut made)
+        .and_then(|(folder, name)| place(folder.as_fd(), name, path, content, condition));
+    match stored {
+        Ok(_) => *usage = Usage { folders: after.folders + made, ..after },
+        Err(_) if made > 0 => {
+            usage.folders = (usage.folders + made).saturating_sub(handle::prune(inner.root.as_fd(), path))
+        }
+        Err(_) => {}
+    }
+    stored
 }
 
 pub(super) fn no_more_files() -> FileError {
@@ -72,6 +79,7 @@ pub(super) fn delete(inner: &Inner, path: &FilePath, revision: Option<&str>) -> 
     }
     unlinkat(&folder, name, AtFlags::empty()).map_err(|errno| FileError::of(errno, path))?;
     *usage = without(*usage, &found);
+    usage.folders = usage.folders.saturating_sub(handle::prune(inner.root.as_fd(), path));
     Ok(found)
 }
 
@@ -114,7 +122,7 @@ fn check(found: &Stat, expected: &str) -> Result<(), FileError> {
 }
 
 pub(super) fn without(usage: Usage, old: &Stat) -> Usage {
-    Usage { files: usage.files.saturating_sub(1), bytes: usage.bytes.saturating_sub(old.size) }
+    Usage { files: usage.files.saturating_sub(1), bytes: usage.bytes.saturating_sub(old.size), ..usage }
 }
 
 /// Writes beside the place and then moves there, so that nobody meets half a file.

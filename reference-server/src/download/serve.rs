@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use http_range_header::StartPosition;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
@@ -50,7 +51,13 @@ async fn download(
         return (StatusCode::FORBIDDEN, "this link is not valid, or not any more\n").into_response();
     }
     match directory.file(&path).await {
-        Ok((file, stat)) => stream(tokio::fs::File::from_std(file), &stat, headers.get(header::RANGE)).await,
+        Ok((file, stat)) => {
+            let same = |known: &HeaderValue| known.as_bytes() == format!("\"{}\"", stat.revision).as_bytes();
+            // A part of another revision would be put behind a part of this one (RFC 9110, 13.1.5).
+            let fits = headers.get(header::IF_RANGE).is_none_or(same);
+            let range = headers.get(header::RANGE).filter(|_| fits);
+            stream(tokio::fs::File::from_std(file), &stat, range).await
+        }
         Err(FileError::NotFound(_) | FileError::NotRegular(_)) => StatusCode::NOT_FOUND.into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
@@ -133,6 +140,17 @@ pub(crate) fn part(range: Option<&HeaderValue>, size: u64) -> Result<Option<(u64
     };
     if parsed.ranges.len() > 1 {
         return Ok(None);
+    }
+    // The last bytes of less than that are all of them.
+    let suffix = parsed.ranges.first().map(|range| range.start);
+    if let Some(StartPosition::FromLast(last)) = suffix
+        && last >= size
+        && size > 0
+    {
+        return Ok(None);
+    }
+    if size == 0 {
+        return Err(());
     }
     let ranges = parsed.validate(size).map_err(|_| ())?;
     let first = ranges.into_iter().next();

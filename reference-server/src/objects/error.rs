@@ -105,7 +105,7 @@ impl ObjectError {
     pub(super) fn of_file(error: FileError, key: &ObjectKey) -> Self {
         match error {
             FileError::NotFound(_) => Self::NotFound(key.clone()),
-            FileError::NotRegular(_) | FileError::NotFolder(_) => Self::NotObject(key.clone()),
+            FileError::NotRegular(_) | FileError::NotFolder(_) | FileError::Name => Self::NotObject(key.clone()),
             FileError::Exists(_) => Self::Exists(key.clone()),
             FileError::Conflict { current, .. } => Self::Conflict { key: key.clone(), current: Some(current) },
             FileError::TooLarge(bytes) => Self::TooLarge(bytes),

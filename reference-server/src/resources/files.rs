@@ -7,7 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, Resource, ResourceContents, ResourceTemplate};
-use serde_json::json;
 
 use crate::directory::{Directory, FileError, Listing, OfFile, Stat};
 use crate::state::Shared;
@@ -127,8 +126,7 @@ fn number(field: &str, name: &str) -> Option<u64> {
 /// The contents; `None` when there is no such file.
 ///
 /// # Errors
-/// -32602 for a file that is too large for a message, with the address where it can be had, and for a range behind
-/// the end; an internal error when the directory fails.
+/// -32602 for a file that is too large for a message, and for a range behind the end; an internal error when the directory fails.
 pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, ErrorData> {
     let (Some(directory), Some(asked)) = (shared.directory(), asked::<OfFile>(uri)) else {
         return Ok(None);
@@ -142,7 +140,7 @@ pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>
     };
     let end = asked.offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     if asked.length.is_none() && end < stat.size {
-        return Err(too_large(shared, &stat));
+        return Err(too_large(&stat));
     }
     let contents = match String::from_utf8(bytes) {
         Ok(text) => ResourceContents::text(text, uri),
@@ -151,14 +149,13 @@ pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>
     Ok(Some(contents.with_mime_type(stat.media_type())))
 }
 
-fn too_large(shared: &Shared, stat: &Stat) -> ErrorData {
+/// Without a link: errors go to logs, and who has a link has the file. `file_read` gives one.
+fn too_large(stat: &Stat) -> ErrorData {
     let message = format!(
-        "the file has {} bytes, and a message takes {INLINE_BYTES_MAX}; read parts with ?offset=N&length=N",
+        "the file has {} bytes, and a message takes {INLINE_BYTES_MAX}; read parts with ?offset=N&length=N, or call file_read",
         stat.size
     );
-    let link = shared.links().map(|links| links.to_file(&stat.path));
-    let data = link.map(|link| json!({"url": link.url, "expires_at": link.expires_at, "size": stat.size}));
-    ErrorData::invalid_params(message, data)
+    ErrorData::invalid_params(message, None)
 }
 
 #[cfg(test)]

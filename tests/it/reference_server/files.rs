@@ -198,6 +198,11 @@ async fn links_end_cannot_be_altered_and_give_ranges() {
     assert_eq!(part.headers()["x-content-type-options"], "nosniff");
     assert!(part.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
     assert_eq!(part.bytes().await.unwrap(), content[1_000_000..1_000_010]);
+    // A part of another revision is no part of this one; the last bytes of less than that are all.
+    let other = http.get(&url).header("range", "bytes=0-9").header("if-range", "\"other\"").send().await.unwrap();
+    assert_eq!((other.status().as_u16(), other.content_length()), (200, Some(3 << 20)));
+    let suffix = http.get(&url).header("range", "bytes=-9999999").send().await.unwrap();
+    assert_eq!((suffix.status().as_u16(), suffix.content_length()), (200, Some(3 << 20)));
     let behind = http.get(&url).header("range", "bytes=4000000-").send().await.unwrap();
     assert_eq!(behind.status(), 416);
     for altered in [url.replace("large.html", "other"), url.replace("expires=", "expires=9"), format!("{url}A")] {

@@ -4,12 +4,16 @@ mod create;
 mod extract;
 mod list;
 
+use tokio::sync::Semaphore;
 use zip::result::ZipError;
 
 use super::super::Entry;
 
 /// Entries of an archive.
 const ENTRIES_MAX: usize = 1_000;
+
+/// Archives at work at once: each takes a core.
+static AT_WORK: Semaphore = Semaphore::const_new(2);
 
 /// Why an archive was not made or unpacked.
 #[derive(Debug, thiserror::Error)]

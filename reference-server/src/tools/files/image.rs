@@ -23,7 +23,8 @@ const MADE_SIDE_MAX: u32 = 8_192;
 /// Memory that reading one image may take, in bytes.
 const READ_BYTES_MAX: u64 = 256 << 20;
 
-/// Images at work at once: each takes a core, and up to twice [`READ_BYTES_MAX`].
+/// Images at work at once: each takes a core, and memory for the image, for the way to the new one, each up to
+/// [`READ_BYTES_MAX`], and for the new one.
 static AT_WORK: Semaphore = Semaphore::const_new(2);
 
 /// Why an image was not converted.
@@ -38,6 +39,9 @@ pub enum ImageError {
     /// A side without length, or too long.
     #[error("width and height must be from 1 to {MADE_SIDE_MAX}")]
     Side,
+    /// Resizing would take too much memory.
+    #[error("resizing this image so far would take more than {READ_BYTES_MAX} bytes of memory")]
+    Large,
     /// The image cannot be written in this format.
     #[error("the image cannot be written: {0}")]
     Unwritable(image::ImageError),
@@ -47,7 +51,7 @@ impl ImageError {
     /// The stable code of the failure.
     pub(in crate::tools) fn code(&self) -> &'static str {
         match self {
-            Self::Unreadable(image::ImageError::Limits(_)) => "image_too_large",
+            Self::Unreadable(image::ImageError::Limits(_)) | Self::Large => "image_too_large",
             Self::Unreadable(_) => "invalid_image",
             Self::Format | Self::Side => "invalid_arguments",
             Self::Unwritable(_) => "image_not_writable",
@@ -115,8 +119,10 @@ async fn convert(call: Call) -> Outcome {
     if stat.size > largest {
         return Err(FileError::TooLarge(largest).into());
     }
-    let _turn = AT_WORK.acquire().await.map_err(|_| TypedError::Internal)?;
+    let turn = AT_WORK.acquire().await.map_err(|_| TypedError::Internal)?;
     let work = tokio::task::spawn_blocking(move || {
+        // Given back when the work is done, whoever waits for it.
+        let _turn = turn;
         let mut bytes = Vec::new();
         file.by_ref().take(largest).read_to_end(&mut bytes).map_err(FileError::Io)?;
         let image = read(bytes)?;
@@ -150,23 +156,57 @@ fn read(bytes: Vec<u8>) -> Result<DynamicImage, ImageError> {
     reader.decode().map_err(ImageError::Unreadable)
 }
 
-fn resized(image: DynamicImage, width: Option<u32>, height: Option<u32>, fit: Fit) -> Result<DynamicImage, ImageError> {
-    let (width, height) = match (width, height) {
-        (None, None) => return within(image),
-        // One side is given: the other follows.
-        (Some(width), None) => return within(image.resize(width, MADE_SIDE_MAX, FilterType::Lanczos3)),
-        (None, Some(height)) => return within(image.resize(MADE_SIDE_MAX, height, FilterType::Lanczos3)),
-        (Some(width), Some(height)) => (width, height),
-    };
-    Ok(match fit {
-        Fit::Contain => image.resize(width, height, FilterType::Lanczos3),
-        Fit::Cover => image.resize_to_fill(width, height, FilterType::Lanczos3),
-        Fit::Stretch => image.resize_exact(width, height, FilterType::Lanczos3),
-    })
+/// The part of an image that is taken, and the size that it gets.
+#[derive(Debug, PartialEq, Eq)]
+struct Plan {
+    /// Width and height of the part, from the middle.
+    part: (u32, u32),
+    /// Width and height of the new image.
+    size: (u32, u32),
 }
 
-fn within(image: DynamicImage) -> Result<DynamicImage, ImageError> {
-    if image.width().max(image.height()) > MADE_SIDE_MAX { Err(ImageError::Side) } else { Ok(image) }
+/// What becomes of an image of this size.
+fn plan(have: (u32, u32), width: Option<u32>, height: Option<u32>, fit: Fit) -> Plan {
+    // `value` × `to` / `from`, rounded, and at least a pixel.
+    let scaled = |value: u32, to: u32, from: u32| {
+        let exact = (u64::from(value) * u64::from(to) + u64::from(from) / 2) / u64::from(from.max(1));
+        u32::try_from(exact.max(1)).unwrap_or(u32::MAX)
+    };
+    let (w, h) = have;
+    let whole = |size| Plan { part: have, size };
+    match (width, height, fit) {
+        (None, None, _) => whole(have),
+        (Some(width), None, _) => whole((width, scaled(h, width, w))),
+        (None, Some(height), _) => whole((scaled(w, height, h), height)),
+        (Some(width), Some(height), Fit::Stretch) => whole((width, height)),
+        (Some(width), Some(height), Fit::Contain) => {
+            let by_width = u64::from(w) * u64::from(height) >= u64::from(h) * u64::from(width);
+            whole(if by_width { (width, scaled(h, width, w)) } else { (scaled(w, height, h), height) })
+        }
+        (Some(width), Some(height), Fit::Cover) => {
+            let wide = u64::from(w) * u64::from(height) >= u64::from(h) * u64::from(width);
+            let part = if wide { (scaled(h, width, height).min(w), h) } else { (w, scaled(w, height, width).min(h)) };
+            Plan { part, size: (width, height) }
+        }
+    }
+}
+
+fn resized(image: DynamicImage, width: Option<u32>, height: Option<u32>, fit: Fit) -> Result<DynamicImage, ImageError> {
+    let have = (image.width(), image.height());
+    let Plan { part, size } = plan(have, width, height, fit);
+    if size.0.max(size.1) > MADE_SIDE_MAX {
+        return Err(ImageError::Side);
+    }
+    if part == have && size == have {
+        return Ok(image);
+    }
+    // Resizing goes by way of an image as wide as the part and as high as the new one, of four floats a pixel.
+    if u64::from(part.0) * u64::from(size.1) * 16 > READ_BYTES_MAX {
+        return Err(ImageError::Large);
+    }
+    let (x, y) = ((have.0 - part.0) / 2, (have.1 - part.1) / 2);
+    let image = if part == have { image } else { image.crop_imm(x, y, part.0, part.1) };
+    Ok(image.resize_exact(size.0, size.1, FilterType::Lanczos3))
 }
 
 fn written(image: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>, ImageError> {

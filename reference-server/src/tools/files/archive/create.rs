@@ -7,12 +7,13 @@ use std::io::{self, Cursor, Read as _, Write as _};
 use rmcp::model::{CallToolResult, ContentBlock};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::super::view::{About, resource};
-use super::{ArchiveError, ENTRIES_MAX};
-use crate::directory::{Condition, Directory, FileError, FilePath, Listing};
+use super::{AT_WORK, ArchiveError, ENTRIES_MAX};
+use crate::directory::{Condition, Directory, FileError, FilePath, Listing, Stat};
 use crate::tools::typed::{TypedError, typed_tool, value, writes};
 use crate::tools::{Call, Entry, Outcome, ToolError};
 
@@ -50,13 +51,14 @@ async fn create(call: Call) -> Outcome {
     let new_path = FilePath::parse(&wanted.new_path)?;
     let directory = call.directory()?;
     let paths = chosen(directory, &wanted, &new_path).await?;
-    let mut files = Vec::new();
-    for path in paths {
-        let (file, _) = directory.file(&path).await?;
-        files.push((path, file));
-    }
-    let (entries, largest) = (files.len(), directory.quota().file_bytes);
-    let packing = tokio::task::spawn_blocking(move || pack(files, largest));
+    let entries = paths.len();
+    let turn = AT_WORK.acquire().await.map_err(|_| TypedError::Internal)?;
+    let (packed, runtime) = (directory.clone(), Handle::current());
+    let packing = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        // One at a time: a thousand open files are not everybody's.
+        pack(paths, packed.quota().file_bytes, |path| runtime.block_on(packed.file(path)))
+    });
     let bytes = packing.await.map_err(|_| TypedError::Internal)??;
     let replaces = wanted.expected_revision.is_some();
     let condition = wanted.expected_revision.map_or(Condition::Absent, Condition::Revision);
@@ -86,11 +88,16 @@ async fn chosen(directory: &Directory, wanted: &Create, new_path: &FilePath) -> 
     }
 }
 
-fn pack(files: Vec<(FilePath, File)>, largest: u64) -> Result<Vec<u8>, ToolError> {
+fn pack(
+    paths: BTreeSet<FilePath>,
+    largest: u64,
+    open: impl Fn(&FilePath) -> Result<(File, Stat), FileError>,
+) -> Result<Vec<u8>, ToolError> {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).unix_permissions(0o644);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let mut chunk = vec![0; 64 << 10];
-    for (path, mut file) in files {
+    for path in paths {
+        let (mut file, _) = open(&path)?;
         writer.start_file(path.as_str(), options).map_err(ArchiveError::Unreadable)?;
         loop {
             match file.read(&mut chunk) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
 use super::super::view::About;
-use super::{ArchiveError, ENTRIES_MAX};
+use super::{AT_WORK, ArchiveError, ENTRIES_MAX};
 use crate::directory::{Condition, Directory, FileError, FilePath, Stat};
 use crate::tools::typed::{TypedError, adds, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome, ToolError};
@@ -51,9 +51,13 @@ async fn extract(call: Call) -> Outcome {
     let (path, folder) = (FilePath::parse(&wanted.path)?, FilePath::parse(&wanted.folder)?);
     let directory = call.directory()?;
     let (file, _) = directory.file(&path).await?;
-    let (quota, usage) = (directory.quota(), directory.usage());
-    let room = quota.total_bytes.saturating_sub(usage.bytes);
-    let planning = tokio::task::spawn_blocking(move || plan(file, &folder, quota.file_bytes, room));
+    let _turn = AT_WORK.acquire().await.map_err(|_| TypedError::Internal)?;
+    let counted = directory.clone();
+    let planning = tokio::task::spawn_blocking(move || {
+        let quota = counted.quota();
+        let room = quota.total_bytes.saturating_sub(counted.usage().bytes);
+        plan(file, &folder, quota.file_bytes, room)
+    });
     let (mut archive, planned) = planning.await.map_err(|_| TypedError::Internal)??;
     for each in &planned {
         match directory.stat(&each.path).await {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zip::ZipArchive;
 
-use super::{ArchiveError, ENTRIES_MAX};
+use super::{AT_WORK, ArchiveError, ENTRIES_MAX};
 use crate::directory::FilePath;
 use crate::tools::typed::{TypedError, reads, structured, typed_tool};
 use crate::tools::{Call, Entry, Outcome, ToolError};
@@ -44,7 +44,9 @@ struct Held {
 async fn list(call: Call) -> Outcome {
     let wanted: List = call.typed_arguments()?;
     let (file, _) = call.directory()?.file(&FilePath::parse(&wanted.path)?).await?;
+    let turn = AT_WORK.acquire().await.map_err(|_| TypedError::Internal)?;
     let looking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         let mut archive = ZipArchive::new(file).map_err(ArchiveError::Unreadable)?;
         if archive.len() > ENTRIES_MAX {
             return Err(ArchiveError::TooMany.into());

@@ -45,3 +45,27 @@ fn image_that_would_take_too_much_is_refused_before_it_is_read() {
     assert_eq!(read(b"no image".to_vec()).unwrap_err().code(), "invalid_image");
     assert_eq!(format_of("a.tiff"), None);
 }
+
+#[test]
+fn resizing_that_would_take_too_much_is_refused_before_it_begins() {
+    let narrow = picture(16_384, 1);
+    // Cut to its middle first: nothing large is on the way.
+    let covered = resized(narrow.clone(), Some(1), Some(1_000), Fit::Cover).unwrap();
+    assert_eq!((covered.width(), covered.height()), (1, 1_000));
+    let stretched = resized(narrow, Some(8_192), Some(8_192), Fit::Stretch).unwrap_err();
+    assert_eq!(stretched.code(), "image_too_large");
+    assert_eq!(resized(picture(1, 100), Some(100), None, Fit::Contain).unwrap_err().code(), "invalid_arguments");
+}
+
+#[test]
+fn plans_keep_proportions_and_never_leave_the_image() {
+    for have in [(1, 1), (16_384, 1), (1, 16_384), (200, 100), (3, 7)] {
+        for wanted in [(1, 1), (8_192, 1), (1, 8_192), (50, 50), (13, 5)] {
+            let cover = plan(have, Some(wanted.0), Some(wanted.1), Fit::Cover);
+            assert!(cover.part.0 <= have.0 && cover.part.1 <= have.1 && cover.size == wanted, "{have:?} {wanted:?}");
+            let contain = plan(have, Some(wanted.0), Some(wanted.1), Fit::Contain);
+            assert!(contain.size.0 <= wanted.0 && contain.size.1 <= wanted.1, "{have:?} {wanted:?} {contain:?}");
+            assert!(contain.size.0 >= 1 && contain.size.1 >= 1);
+        }
+    }
+}
