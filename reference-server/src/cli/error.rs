@@ -27,7 +27,7 @@ pub(crate) enum RunError {
     Directory(#[from] directory::OpenError),
     #[error(transparent)]
     Objects(#[from] objects::OpenError),
-    #[error("{flag}: {path} is in {served}, which --files lets callers write in; keep it elsewhere",
+    #[error("{flag}: {path} is in {served}, which callers write in; keep it elsewhere",
         path = path.display(), served = served.display())]
     Own { flag: &'static str, path: PathBuf, served: PathBuf },
     #[error("--link-key-file {0}: {1}")]

@@ -1,4 +1,4 @@
-//! What the server itself is run by lies outside the directory that callers write in.
+//! What the server itself is run by lies outside the directories that callers write in.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,13 @@ use super::error::RunError;
 /// [`RunError::Own`].
 pub(super) fn check(arguments: &Arguments, location: &Location) -> Result<(), RunError> {
     // What cannot be found cannot be served either: opening it says why.
-    let Some(served) = arguments.files.directory().and_then(|path| path.canonicalize().ok()) else {
-        return Ok(());
-    };
-    for (flag, path) in own(arguments, location) {
-        if places(path).iter().any(|place| place.starts_with(&served)) {
-            return Err(RunError::Own { flag, path: path.to_owned(), served });
+    let files = arguments.files.directory().map(Path::to_owned);
+    let served = files.into_iter().chain(arguments.objects.directory()).filter_map(|path| path.canonicalize().ok());
+    for served in served {
+        for (flag, path) in own(arguments, location) {
+            if places(path).iter().any(|place| place.starts_with(&served)) {
+                return Err(RunError::Own { flag, path: path.to_owned(), served });
+            }
         }
     }
     Ok(())
@@ -74,7 +75,14 @@ mod tests {
     }
 
     fn checked(served: &Path, flag: &str, path: &Path) -> Result<(), RunError> {
-        let mut line = vec!["server".into(), "--files".into(), served.as_os_str().to_owned(), flag.into(), path.into()];
+        let by = |option: &str| checked_by(option, served, flag, path);
+        let (files, objects) = (by("--files"), by("--objects"));
+        assert_eq!(files.is_ok(), objects.is_ok(), "objects are written by callers as files are");
+        files
+    }
+
+    fn checked_by(option: &str, served: &Path, flag: &str, path: &Path) -> Result<(), RunError> {
+        let mut line = vec!["server".into(), option.into(), served.as_os_str().to_owned(), flag.into(), path.into()];
         if flag != "--unix" {
             line.extend(["--listen".into(), "127.0.0.1:0".into()]);
         }

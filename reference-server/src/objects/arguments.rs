@@ -1,9 +1,11 @@
 //! What the command line says about objects.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::open::Location;
 use super::{Limits, Objects, OpenError, Options, link};
 
 /// Largest object that every store takes in the parts that it is sent in.
@@ -67,6 +69,15 @@ impl std::fmt::Debug for ObjectArguments {
 }
 
 impl ObjectArguments {
+    /// The directory that objects are kept in, where it is one.
+    #[must_use]
+    pub fn directory(&self) -> Option<PathBuf> {
+        match Location::parse(self.objects.as_deref()?) {
+            Ok(Location::Directory(path)) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The store that is asked for.
     ///
     /// # Errors
