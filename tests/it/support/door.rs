@@ -155,7 +155,7 @@ impl Setup {
     }
 
     fn process(&self) -> Process {
-        let mut command = Command::new(binary("doorward"));
+        let mut command = Command::new(self.program());
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
         // A developer's own configuration must not leak into a test.
         command.env_remove("RUST_LOG").env("XDG_CONFIG_HOME", self.folder.path().join("config"));
@@ -163,6 +163,17 @@ impl Setup {
             command.uid(user).gid(user);
         }
         Process::start("doorward", &mut command)
+    }
+
+    /// For another user a copy in the door's folder, because nobody else may look into root's home.
+    fn program(&self) -> PathBuf {
+        let program = binary("doorward");
+        if self.user.is_none() {
+            return program;
+        }
+        let copy = self.folder.path().join("doorward");
+        fs::copy(program, &copy).unwrap();
+        copy
     }
 
     /// Starts a door that listens, and waits for its ready line.
