@@ -130,6 +130,12 @@ fn bounds_are_told_by_key_and_range() {
                 "{OPEN}upstreams: {{ a: {{ url: 'http://x/', idle_timeout: 9s, body_timeout: 8s }} }}\naccept: {{ body_timeout: 29s, stdio_requests_max: 0 }}\n"
             ),
         ),
+        (
+            "keys that are too old before they are fetched again, and more header lines than are read",
+            format!(
+                "accept: {{ header_lines_max: 257 }}\nauthentication: {{ issuers: [ {{ issuer: 'https://a/', staleness: {{ max_age: 61s, max_stale: 60s }} }} ] }}\n{UP}"
+            ),
+        ),
         ("streams that are seldom decided again", format!("{OPEN}{UP}streams: {{ recheck_interval: 31s }}\n")),
     ]));
 }

@@ -143,7 +143,9 @@ async fn keys_are_fetched_again_after_max_age_without_being_asked() {
 async fn keys_older_than_max_stale_do_not_serve() {
     let (upstream, issuer) = (Scripted::start(Era::Modern).await, Issuer::start(RESOURCE).await);
     let begin = Instant::now();
-    let short = door(&upstream, &issuer, ", staleness: { max_stale: 3s }").await;
+    let short =
+        door(&upstream, &issuer, ", staleness: { max_age: 2s, max_stale: 3s }, key_set: { fetch_interval_min: 1s }")
+            .await;
     let usual = door(&upstream, &issuer, "").await;
     let token = issuer.token("alice");
     for door in [&short, &usual] {

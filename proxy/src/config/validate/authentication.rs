@@ -118,6 +118,7 @@ fn key_set(check: &mut Check<'_>, key: &str, issuer: &IssuerSettings) {
     let max_age = issuer.staleness.max_age;
     let inner = "key_set.fetch_interval_min";
     check.contains(&format!("{key}.staleness.max_age"), max_age, inner, bounds.fetch_interval_min);
+    check.contains(&format!("{key}.staleness.max_stale"), issuer.staleness.max_stale, "max_age", max_age);
 }
 
 fn prefixes(check: &mut Check<'_>, settings: &AuthenticationSettings) {

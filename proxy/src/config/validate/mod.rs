@@ -26,6 +26,9 @@ use super::{
 };
 use crate::model::Principal;
 
+/// As many as pingora's parser of HTTP/1 takes; it answers more with a plain 400.
+const HEADER_LINES_MAX: u16 = 256;
+
 /// Collects problems with their origin and place.
 struct Check<'a> {
     problems: Vec<Problem>,
@@ -166,7 +169,6 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
         ("accept.body_bytes_max", accept.body_bytes_max.0),
         ("accept.depth_max", u64::from(accept.depth_max)),
         ("accept.head_bytes_max", accept.head_bytes_max.0),
-        ("accept.header_lines_max", u64::from(accept.header_lines_max)),
         ("accept.target_bytes_max", accept.target_bytes_max.0),
         ("accept.id_bytes_max", accept.id_bytes_max.0),
         ("accept.tool_name_bytes_max", accept.tool_name_bytes_max.0),
@@ -178,6 +180,7 @@ fn accept(check: &mut Check<'_>, accept: &AcceptSettings) {
             check.problem(key, "is 0, so that nothing could pass", "leave the key out for the default");
         }
     }
+    check.within("accept.header_lines_max", &accept.header_lines_max, &1, &HEADER_LINES_MAX);
     let (shortest, longest) = (Span(Duration::from_millis(100)), Span::seconds(3_600));
     check.within("accept.head_timeout", &accept.head_timeout, &shortest, &longest);
     check.within("accept.body_idle_timeout", &accept.body_idle_timeout, &shortest, &longest);

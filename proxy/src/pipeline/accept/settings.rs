@@ -62,7 +62,7 @@ pub struct AcceptSettings {
     pub depth_max: u16,
     /// Largest HTTP head.
     pub head_bytes_max: ByteSize,
-    /// Most header lines of a request.
+    /// Most header lines of a request. 1 to 256, which is as many as the codec of HTTP/1.1 takes.
     pub header_lines_max: u16,
     /// Longest request target (path and query).
     pub target_bytes_max: ByteSize,

@@ -244,7 +244,7 @@ pub enum PrincipalKindSettings {
 pub struct StalenessSettings {
     /// After this the keys are fetched again, in the background. At least `key_set.fetch_interval_min`.
     pub max_age: Span,
-    /// When they could not be had for this long, the issuer's tokens are answered with 503.
+    /// When they could not be had for this long, the issuer's tokens are answered with 503. At least `max_age`.
     pub max_stale: Span,
 }
 
