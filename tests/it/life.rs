@@ -53,6 +53,30 @@ async fn changed_policies_take_effect_and_broken_ones_do_not() {
 }
 
 #[tokio::test]
+async fn what_counts_from_the_next_start_only_is_told_when_it_changes() {
+    let server = Server::reference().await;
+    let door = Setup::open(&format!("url: '{}'", server.url), "").start().await;
+    let file = door.folder().join("doorward.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let told = async |part: &str| {
+        for _ in 0..100 {
+            if door.process.stderr.text().contains(part) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    };
+    fs::write(&file, format!("{text}\nstreams: {{ recheck_interval: 7s }}\n")).unwrap();
+    assert!(told("were reloaded").await, "{}", door.process.stderr.text());
+    assert!(!door.process.stderr.text().contains("next start"), "{}", door.process.stderr.text());
+    fs::write(&file, format!("{text}\naccept: {{ head_timeout: 3s, depth_max: 9 }}\nsessions: {{ idle_max: 61s }}\n"))
+        .unwrap();
+    assert!(told("from the next start on only").await, "{}", door.process.stderr.text());
+    assert!(told("accept.head_timeout, sessions").await, "{}", door.process.stderr.text());
+}
+
+#[tokio::test]
 async fn a_drain_lets_calls_under_way_finish() {
     let server = Server::reference().await;
     let mut door = Setup::serve(&server.url).no_authentication().policies(ALL).audit().start().await;

@@ -8,6 +8,7 @@ mod build;
 pub mod drain;
 pub mod http;
 pub mod listener;
+mod restart;
 pub mod settings;
 pub mod stdio;
 
@@ -25,6 +26,7 @@ use self::{
     drain::Active,
     http::{Bounds, HttpApp},
     listener::{CertificateHandle, ListenError, Listener},
+    restart::FromStart,
 };
 use crate::{
     admin::{AdminServer, ItemState, Readiness},
@@ -89,6 +91,7 @@ pub enum ServeError {
 pub struct Running {
     door: Arc<Door>,
     config: Config,
+    from_start: FromStart,
     kept: Kept,
     keepers: Vec<(String, JoinHandle<()>)>,
     bound: Vec<SocketAddr>,
@@ -199,6 +202,7 @@ impl Running {
         readiness.set_started();
         Ok(Self {
             door,
+            from_start: FromStart::of(&config),
             config,
             kept: built.kept,
             keepers,
@@ -272,7 +276,16 @@ impl Running {
             }
         }
         match self.rebuilt(source) {
-            Ok(()) => tracing::info!("configuration and policies were reloaded"),
+            Ok(()) => {
+                tracing::info!("configuration and policies were reloaded");
+                let pending = self.from_start.changed(&self.config);
+                if !pending.is_empty() {
+                    tracing::warn!(
+                        keys = pending.join(", "),
+                        "changed settings that count from the next start on only"
+                    );
+                }
+            }
             Err(error) => {
                 tracing::error!("the reload was refused, the state before it stays: {error}");
                 self.door.observer.lifecycle(Lifecycle::ReloadRefused { code: error.code() });
