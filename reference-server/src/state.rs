@@ -67,6 +67,7 @@ pub struct Shared {
     pub rebuilding: Arc<tokio::sync::Mutex<()>>,
     /// The built-in files.
     pub files: VirtualTree,
+    samples: bool,
     directory: Option<Directory>,
     watched: AtomicBool,
     objects: Option<Objects>,
@@ -96,6 +97,7 @@ impl Shared {
             tasks: Tasks::new(tasks),
             rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
+            samples: true,
             directory: None,
             watched: AtomicBool::new(false),
             objects: None,
@@ -108,6 +110,19 @@ impl Shared {
             dynamic_prompt: AtomicBool::new(false),
             watched_version: AtomicU64::new(1),
         })
+    }
+
+    /// Serves nothing that is there for trying out and testing only: no sample tools, no resources below `test://` and
+    /// `demo://`, no built-in prompts.
+    #[must_use]
+    pub fn without_samples(self) -> Self {
+        Self { samples: false, ..self }
+    }
+
+    /// Whether tools, resources and prompts for trying out and testing are served.
+    #[must_use]
+    pub fn has_samples(&self) -> bool {
+        self.samples
     }
 
     /// Serves this directory, too.

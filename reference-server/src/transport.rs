@@ -6,5 +6,8 @@ mod batch;
 mod hosts;
 pub mod http;
 mod lines;
+mod signals;
 pub mod sse;
 pub mod stdio;
+
+pub use signals::until_signal;

@@ -8,8 +8,7 @@ use doorward_reference_server::state::Shared;
 use doorward_reference_server::storage::location::Location;
 use doorward_reference_server::storage::{Limits, Store};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
-use doorward_reference_server::transport::stdio;
-use tokio::signal::unix::{SignalKind, signal};
+use doorward_reference_server::transport::{stdio, until_signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
@@ -20,8 +19,7 @@ use super::{Arguments, own_files};
 /// # Errors
 /// See [`RunError`].
 pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
-    let stop = CancellationToken::new();
-    stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
+    let stop = until_signal().map_err(RunError::Serve)?;
     let limits = Limits { content_bytes: arguments.max_document_bytes };
     let location = arguments.location()?;
     if arguments.command.is_some() && matches!(location, Location::Memory) {
@@ -98,19 +96,4 @@ async fn offer(
     writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)?;
     drop(stdout);
     listener.serve(&server, &options, stop).await.map_err(RunError::Serve)
-}
-
-/// Cancels `stop` at the first SIGTERM or SIGINT.
-fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        stop.cancel();
-    });
-    Ok(())
 }
