@@ -13,6 +13,7 @@ mod legacy_sse;
 mod limits;
 mod objects;
 mod prompts;
+mod reload;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;

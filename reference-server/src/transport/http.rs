@@ -66,7 +66,7 @@ pub async fn serve(server: &ReferenceServer, address: SocketAddr) -> io::Result<
 /// The endpoint, and what is served beside it (health, links), as a part of an application of one's own. That one listens:
 /// `Host` and `Origin` must be loopback or in `allowed_hosts`. Open streams end when `streams` is cancelled.
 pub fn app(server: &ReferenceServer, options: &HttpOptions, streams: CancellationToken) -> Router {
-    router(server, options, None, streams)
+    app_at(server, options, None, streams)
 }
 
 /// A bound listener.
@@ -130,12 +130,27 @@ impl Listener {
         options: &HttpOptions,
         stop: CancellationToken,
     ) -> io::Result<()> {
-        let bound = match &self {
-            Self::Tcp(listener) => Some(listener.local_addr()?),
-            Self::Unix(..) => None,
-        };
         // Streams have no end of their own: they are closed at once, while plain requests have the grace period.
-        let app = router(server, options, bound, stop.child_token());
+        let app = app_at(server, options, self.bound()?, stop.child_token());
+        self.serve_app(app, stop).await
+    }
+
+    /// The address listened on; `None` for a Unix socket.
+    ///
+    /// # Errors
+    /// When the operating system does not tell it.
+    pub fn bound(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            Self::Unix(..) => Ok(None),
+        }
+    }
+
+    /// Serves an application as [`Listener::serve`] does, which must end its streams itself.
+    ///
+    /// # Errors
+    /// When accepting connections fails for good.
+    pub async fn serve_app(self, app: Router, stop: CancellationToken) -> io::Result<()> {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
@@ -159,7 +174,8 @@ impl Listener {
     }
 }
 
-fn router(
+/// As [`app`], where the address listened on is known: it is accepted in `Host` and `Origin`, too.
+pub fn app_at(
     server: &ReferenceServer,
     options: &HttpOptions,
     bound: Option<SocketAddr>,
