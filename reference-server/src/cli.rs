@@ -6,8 +6,11 @@ mod error;
 mod fetch;
 mod files;
 mod links;
+mod logging;
 mod own_files;
+mod reload;
 mod run;
+mod serving;
 mod tasks;
 
 use std::ffi::OsString;
@@ -24,6 +27,7 @@ use doorward_reference_server::storage::postgres::{Access, UrlError};
 use doorward_reference_server::transport::sse;
 use doorward_reference_server::{download, health};
 
+pub(crate) use logging::Logging;
 pub(crate) use run::run;
 
 /// Settings in the working directory.
@@ -34,7 +38,7 @@ const DOTENV: &str = ".env";
 /// It serves revisions 2024-11-05 to 2026-07-28, and stores documents and prompts in a database, or in memory while it
 /// runs, and files in a directory that you name, and objects in a directory or a cloud's store. Nothing else on this machine is read or written on a caller's behalf. It
 /// has no authentication: put a guard in front of it.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(version, subcommand_negates_reqs = true, group = ArgGroup::new("where").required(true).args(["listen", "unix", "stdio"]))]
 #[command(after_help = "Exit codes: 0 stopped by a signal or the end of input, 1 could not serve, 2 wrong usage.")]
 pub(crate) struct Arguments {
@@ -107,8 +111,19 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "REFERENCE_SERVER_CONFIG")]
     config: Option<PathBuf>,
 
+    /// For development: when the file of --config or .env changes, take its settings without a restart. What is wrong in
+    /// them is told in the log, and the old ones stay; so does what needs a restart
+    #[arg(long)]
+    watch_config: bool,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,rmcp::service=error", global = true)]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        default_value = "warn,rmcp::service=error,settings=info",
+        global = true
+    )]
     pub(crate) log: String,
 
     // Last, since its heading holds for what comes behind.
@@ -121,17 +136,32 @@ impl Arguments {
     ///
     /// # Errors
     /// See [`SettingsError`].
-    pub(crate) fn read() -> Result<Self, SettingsError> {
-        let (command, said) = (Self::command(), std::env::args_os().collect::<Vec<OsString>>());
-        let dotenv = Some(Path::new(DOTENV)).filter(|path| path.exists());
-        let file = settings::named(&command, &said);
-        settings::layered(&command, &said, dotenv, file.as_deref()).map(Self::parse_from)
+    pub(crate) fn read() -> Result<(Self, Said), SettingsError> {
+        let said = said()?;
+        Ok((Self::parse_from(&said.0), said))
+    }
+
+    /// Whether settings are taken while the server runs.
+    pub(crate) fn watches(&self) -> bool {
+        self.watch_config && self.command.is_none()
     }
 
     fn location(&self) -> Result<Location, UrlError> {
         let (password_file, events) = (self.database_password_file.as_deref(), self.database_events_url.as_ref());
         Location::of(self.database.as_ref(), &Access { password_file, events })
     }
+}
+
+/// A whole command line. It may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Said(Vec<OsString>);
+
+/// What the command line and the files say now.
+fn said() -> Result<Said, SettingsError> {
+    let (command, said) = (Arguments::command(), std::env::args_os().collect::<Vec<OsString>>());
+    let dotenv = Some(Path::new(DOTENV)).filter(|path| path.exists());
+    let file = settings::named(&command, &said);
+    settings::layered(&command, &said, dotenv, file.as_deref()).map(Said)
 }
 
 fn endpoint_path(path: &str) -> Result<String, &'static str> {

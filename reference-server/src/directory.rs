@@ -158,7 +158,7 @@ struct Inner {
     path: PathBuf,
     quota: Quota,
     /// Held during every change, so that what a write compares stays what it replaces.
-    usage: Mutex<Usage>,
+    usage: Arc<Mutex<Usage>>,
 }
 
 impl Inner {
@@ -179,7 +179,23 @@ impl Directory {
         let root = handle::root(&path).map_err(|errno| failed(errno.into()))?;
         write::clean(root.as_fd()).map_err(|errno| failed(errno.into()))?;
         let usage = usage::look(root.as_fd()).map_err(|errno| failed(errno.into()))?;
-        Ok(Self(Arc::new(Inner { root, path, quota, usage: Mutex::new(usage) })))
+        Ok(Self(Arc::new(Inner { root, path, quota, usage: Arc::new(Mutex::new(usage)) })))
+    }
+
+    /// The same directory with another quota. What is counted, and who changes something, both share.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn with_quota(&self, quota: Quota) -> Result<Self, OpenError> {
+        let (path, usage) = (self.0.path.clone(), Arc::clone(&self.0.usage));
+        let root = self.0.root.try_clone().map_err(|source| OpenError { path: path.clone(), source })?;
+        Ok(Self(Arc::new(Inner { root, path, quota, usage })))
+    }
+
+    /// Whether this is what `path` leads to.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|path| path == self.0.path)
     }
 
     /// What is stored.

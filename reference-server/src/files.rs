@@ -6,7 +6,7 @@
 //! Invariant: it never touches a file of the host.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Longest path that is looked at, in bytes.
 const PATH_BYTES_MAX: usize = 1024;
@@ -45,9 +45,10 @@ pub struct File {
 }
 
 /// The tree. Deleting is the only change it knows; a restart brings everything back.
-#[derive(Debug)]
+/// Clones are the same one.
+#[derive(Debug, Clone)]
 pub struct VirtualTree {
-    files: RwLock<BTreeMap<String, File>>,
+    files: Arc<RwLock<BTreeMap<String, File>>>,
 }
 
 impl VirtualTree {
@@ -60,7 +61,7 @@ impl VirtualTree {
                 (path.to_owned(), File { path: path.to_owned(), mime_type, text: text.to_owned() })
             })
             .collect();
-        Self { files: RwLock::new(files) }
+        Self { files: Arc::new(RwLock::new(files)) }
     }
 
     /// The file at `path`.

@@ -15,6 +15,10 @@
 //! no result depends on an earlier request of a stateless client, except through signed request state.
 //!
 //! To add a tool: one function and one entry in a file of [`tools`].
+//!
+//! To embed it: `examples/` has a small server for each capability. [`state::Shared`] is what a server works on,
+//! [`Offer`] which tools it has, [`transport`] how it is reached; [`storage`], [`directory`] and [`objects`] work without a
+//! server, too.
 
 pub mod ask;
 pub mod cursor;
@@ -37,4 +41,4 @@ pub mod tools;
 pub mod trace;
 pub mod transport;
 
-pub use server::ReferenceServer;
+pub use server::{Offer, ReferenceServer};

@@ -2,16 +2,16 @@
 
 mod cli;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cli::Arguments;
+use cli::{Arguments, Logging};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::read() {
-        Ok(arguments) => arguments,
+    let (arguments, said) = match Arguments::read() {
+        Ok(read) => read,
         Err(error) => {
             complain(&error.to_string());
             return ExitCode::from(2);
@@ -24,11 +24,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let logging = Logging::start(filter, arguments.watches());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,7 +32,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(cli::run(arguments));
+    let outcome = runtime.block_on(cli::run(arguments, said, logging));
     // A read from standard input cannot be cancelled, so the runtime is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     match outcome {

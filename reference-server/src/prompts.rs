@@ -97,6 +97,9 @@ impl From<PromptError> for ErrorData {
 /// Every prompt that is built in, in a fixed order; the dynamic one only while it is switched on.
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Prompt> {
+    if !shared.has_samples() {
+        return vec![];
+    }
     let required =
         |name: &str, description: &str| PromptArgument::new(name).with_description(description).with_required(true);
     let mut prompts = vec![
@@ -141,6 +144,7 @@ pub async fn get(
     context: &RequestContext<RoleServer>,
 ) -> Result<GetPromptResponse, PromptError> {
     let messages = match params.name.as_str() {
+        _ if !shared.has_samples() => return stored::get(shared, params).await,
         "test_simple_prompt" => vec![user(ContentBlock::text("This is a simple prompt for testing."))],
         "test_prompt_with_arguments" => {
             let (arg1, arg2) = (argument(params, "arg1")?, argument(params, "arg2")?);
@@ -208,36 +212,47 @@ fn argument<'a>(params: &'a GetPromptRequestParams, name: &'static str) -> Resul
 /// # Errors
 /// [`PromptError::UnknownReference`], and when the store fails.
 pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result<CompletionInfo, PromptError> {
-    let candidates: Vec<String> = match (&params.r#ref, params.argument.name.as_str()) {
-        (Reference::Prompt(prompt), "arg1" | "arg2") if prompt.name == "test_prompt_with_arguments" => {
-            ["paris", "park", "party", "testing"].map(str::to_owned).into()
-        }
-        (Reference::Prompt(prompt), "resourceUri") if prompt.name == "test_prompt_with_embedded_resource" => {
-            crate::resources::list(shared).into_iter().map(|resource| resource.uri).collect()
-        }
-        (Reference::Resource(template), "id") if template.uri == DATA_TEMPLATE => {
-            ["1", "12", "123"].map(str::to_owned).into()
-        }
-        (Reference::Resource(template), "path") if template.uri == FILE_TEMPLATE => {
-            shared.files.list().into_iter().map(|file| file.path.trim_start_matches('/').to_owned()).collect()
-        }
+    let typed = &params.argument.value;
+    if let Some(candidates) = sample_candidates(shared, &params.r#ref, &params.argument.name) {
+        return Ok(matching(candidates, typed));
+    }
+    match (&params.r#ref, params.argument.name.as_str()) {
         (Reference::Resource(template), "path") if template.uri == DOCUMENT_TEMPLATE => {
-            return Ok(documents::complete(shared, &params.argument.value).await?);
+            Ok(documents::complete(shared, typed).await?)
         }
         (Reference::Resource(template), "path") if template.uri == files::FILE_TEMPLATE => {
             let directory = shared.directory().ok_or(PromptError::UnknownReference)?;
-            return Ok(files::complete(directory, &params.argument.value).await?);
+            Ok(files::complete(directory, typed).await?)
         }
         (Reference::Resource(template), "key") if template.uri == objects::OBJECT_TEMPLATE => {
             let objects = shared.objects().ok_or(PromptError::UnknownReference)?;
-            return Ok(objects::complete(objects, &params.argument.value).await?);
+            Ok(objects::complete(objects, typed).await?)
         }
-        (Reference::Prompt(prompt), argument) => {
-            return stored::complete(shared, &prompt.name, argument, &params.argument.value).await;
+        (Reference::Prompt(prompt), argument) => stored::complete(shared, &prompt.name, argument, typed).await,
+        _ => Err(PromptError::UnknownReference),
+    }
+}
+
+/// What an argument of a sample may be; `None` where it is none of a sample.
+fn sample_candidates(shared: &Shared, reference: &Reference, argument: &str) -> Option<Vec<String>> {
+    if !shared.has_samples() {
+        return None;
+    }
+    match (reference, argument) {
+        (Reference::Prompt(prompt), "arg1" | "arg2") if prompt.name == "test_prompt_with_arguments" => {
+            Some(["paris", "park", "party", "testing"].map(str::to_owned).into())
         }
-        _ => return Err(PromptError::UnknownReference),
-    };
-    Ok(matching(candidates, &params.argument.value))
+        (Reference::Prompt(prompt), "resourceUri") if prompt.name == "test_prompt_with_embedded_resource" => {
+            Some(crate::resources::list(shared).into_iter().map(|resource| resource.uri).collect())
+        }
+        (Reference::Resource(template), "id") if template.uri == DATA_TEMPLATE => {
+            Some(["1", "12", "123"].map(str::to_owned).into())
+        }
+        (Reference::Resource(template), "path") if template.uri == FILE_TEMPLATE => {
+            Some(shared.files.list().into_iter().map(|file| file.path.trim_start_matches('/').to_owned()).collect())
+        }
+        _ => None,
+    }
 }
 
 fn matching(candidates: Vec<String>, typed: &str) -> CompletionInfo {

@@ -43,6 +43,9 @@ pub fn file_uri(path: &str) -> String {
 /// Every built-in resource that is not behind a template, and every virtual file, in a fixed order.
 #[must_use]
 pub fn list(shared: &Shared) -> Vec<Resource> {
+    if !shared.has_samples() {
+        return vec![];
+    }
     let fixture = |uri: &str, name: &str, description: &str, mime_type: &str| {
         Resource::new(uri, name).with_description(description).with_mime_type(mime_type)
     };
@@ -119,13 +122,8 @@ pub fn is_stored(uri: &str) -> bool {
 /// The templates.
 #[must_use]
 pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
-    let mut templates = vec![
-        ResourceTemplate::new(DATA_TEMPLATE, "template-data")
-            .with_description("Data made from an id")
-            .with_mime_type("application/json"),
-        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
-        documents::template(),
-    ];
+    let mut templates = if shared.has_samples() { sample_templates() } else { vec![] };
+    templates.push(documents::template());
     if shared.directory().is_some() {
         templates.push(files::template());
     }
@@ -133,6 +131,15 @@ pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
         templates.push(objects::template());
     }
     templates
+}
+
+fn sample_templates() -> Vec<ResourceTemplate> {
+    vec![
+        ResourceTemplate::new(DATA_TEMPLATE, "template-data")
+            .with_description("Data made from an id")
+            .with_mime_type("application/json"),
+        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
+    ]
 }
 
 /// The contents of `uri`, built-in, a document, a file or an object; `None` when nothing is served there.
@@ -163,6 +170,9 @@ pub fn subscribable(shared: &Shared, uri: &str) -> bool {
 /// The contents of a built-in resource, or `None` when nothing is served there.
 #[must_use]
 pub fn read(shared: &Shared, uri: &str) -> Option<ResourceContents> {
+    if !shared.has_samples() {
+        return None;
+    }
     match uri {
         "test://static-text" => {
             let text = "This is the content of the static text resource.";

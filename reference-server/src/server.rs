@@ -9,17 +9,20 @@
     reason = "logging and resources/subscribe are deprecated or legacy-only, and served to those eras"
 )]
 
+mod offer;
+
 use std::sync::Arc;
 
 use axum::http::request::Parts;
+pub use offer::Offer;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult,
-    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
+    InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceUpdatedNotificationParam,
+    ServerCapabilities, ServerConfig, SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -33,23 +36,17 @@ use crate::prompts::PromptError;
 use crate::state::{BatchSlot, Change, SessionState, Shared};
 use crate::tasks::Owner;
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{cursor, icons, prompts, resources, tasks, tools, trace};
+use crate::{cursor, prompts, resources, tasks, trace};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
-
-const INSTRUCTIONS: &str = "A store of documents, and a reference server for trying out and testing MCP clients and \
-    proxies. Documents are stored, searched and read by the document_ tools and as doc:// resources; an update names the \
-    version that it was made from. Where the operator serves a directory, the file_ tools and file:/// resources read and \
-    write in it. The prompt_ tools keep the prompts that prompts/list offers beside the built-in ones. Where it gives a store of objects, \
-    the object_ tools and object:// resources keep large content in it. The files of read_file are built in and live in memory only.";
 
 /// The server: shared state, and the state of one session.
 #[derive(Debug, Clone)]
 pub struct ReferenceServer {
     /// State of the process.
     pub shared: Arc<Shared>,
-    tools: Arc<Vec<Entry>>,
+    offer: Arc<Offer>,
     session: Arc<SessionState>,
     /// Ends what runs in the background for this session once its last handler is gone.
     ended: CancellationToken,
@@ -57,23 +54,30 @@ pub struct ReferenceServer {
 }
 
 impl ReferenceServer {
-    /// A server of this state.
+    /// A server of this state, with everything that this crate has for it.
     #[must_use]
     pub fn new(shared: Arc<Shared>) -> Self {
-        let tools = Arc::new(tools::entries(&shared));
-        Self::with_session(shared, tools)
+        let offer = Offer::everything(&shared);
+        Self::offering(shared, offer)
     }
 
-    fn with_session(shared: Arc<Shared>, tools: Arc<Vec<Entry>>) -> Self {
+    /// A server of this state that offers these tools. Resources and prompts are those of the state, so
+    /// [`Shared::without_samples`] leaves out what is there for testing.
+    #[must_use]
+    pub fn offering(shared: Arc<Shared>, offer: Offer) -> Self {
+        Self::with_session(shared, Arc::new(offer))
+    }
+
+    fn with_session(shared: Arc<Shared>, offer: Arc<Offer>) -> Self {
         let ended = CancellationToken::new();
         let ends = Arc::new(ended.clone().drop_guard());
-        Self { shared, tools, session: Arc::default(), ended, _ends: ends }
+        Self { shared, offer, session: Arc::default(), ended, _ends: ends }
     }
 
     /// The same server for another session (or for one stateless request).
     #[must_use]
     pub fn new_session(&self) -> Self {
-        Self::with_session(Arc::clone(&self.shared), Arc::clone(&self.tools))
+        Self::with_session(Arc::clone(&self.shared), Arc::clone(&self.offer))
     }
 
     /// Sends a log message, if this client wants messages of this level: by `logging/setLevel` in the legacy era,
@@ -106,7 +110,7 @@ impl ReferenceServer {
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {
-        self.tools.iter().find(|entry| entry.tool.name == name && self.listed(name))
+        self.offer.tools.iter().find(|entry| entry.tool.name == name && self.listed(name))
     }
 }
 
@@ -160,10 +164,11 @@ impl ServerHandler for ReferenceServer {
             .enable_tool_list_changed()
             .enable_tasks()
             .build();
-        let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        ServerConfig::new(capabilities)
-            .with_server_info(name.with_title("Doorward reference server").with_icons(icons::server()))
-            .with_instructions(INSTRUCTIONS)
+        let config = ServerConfig::new(capabilities).with_server_info(self.offer.name.clone());
+        match &self.offer.instructions {
+            Some(instructions) => config.with_instructions(instructions),
+            None => config,
+        }
     }
 
     async fn initialize(
@@ -227,7 +232,7 @@ impl ServerHandler for ReferenceServer {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         single_page(request)?;
-        let listed = self.tools.iter().filter(|entry| self.listed(&entry.tool.name));
+        let listed = self.offer.tools.iter().filter(|entry| self.listed(&entry.tool.name));
         let tools = listed.map(|entry| entry.tool.clone()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }

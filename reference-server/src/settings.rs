@@ -2,12 +2,13 @@
 //! configuration file, and the defaults, in this order.
 //!
 //! In: the command, its arguments, the two files. Out: arguments that hold what the files say, for the command itself to
-//! check. Refusals: [`SettingsError`], with file and key.
+//! check. Refusals: [`SettingsError`], with file, line and key.
 //! Invariant: a flag has one definition. A key of the file is a flag's name, a variable of `.env` is the flag's
 //! environment variable, and both are checked by what checks the flag.
 
 mod dotenv;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -33,18 +34,22 @@ pub enum SettingsError {
         reason: String,
     },
     /// A key that is no setting.
-    #[error("{path}: unknown key {key}; --help lists the flags, whose names without the dashes are the keys", path = path.display())]
+    #[error("{path}: line {line}: unknown key {key}; --help lists the flags, whose names without the dashes are the keys", path = path.display())]
     Unknown {
         /// The file.
         path: PathBuf,
+        /// The line of the key, from 1.
+        line: usize,
         /// The key.
         key: String,
     },
     /// A value that the flag does not take.
-    #[error("{path}: {key}: {reason}", path = path.display())]
+    #[error("{path}: line {line}: {key}: {reason}", path = path.display())]
     Value {
         /// The file.
         path: PathBuf,
+        /// The line of the key, from 1.
+        line: usize,
         /// The key.
         key: String,
         /// Why.
@@ -52,11 +57,29 @@ pub enum SettingsError {
     },
 }
 
+/// Where a setting is.
+#[derive(Debug, Clone)]
+struct Place {
+    path: PathBuf,
+    line: usize,
+    key: String,
+}
+
+impl Place {
+    fn unknown(self) -> SettingsError {
+        SettingsError::Unknown { path: self.path, line: self.line, key: self.key }
+    }
+
+    fn refused(&self, reason: &str) -> SettingsError {
+        let Self { path, line, key } = self.clone();
+        SettingsError::Value { path, line, key, reason: reason.to_owned() }
+    }
+}
+
 /// A setting of a file, as an argument.
 #[derive(Debug)]
 struct Setting {
-    path: PathBuf,
-    key: String,
+    place: Place,
     id: String,
     argument: OsString,
 }
@@ -129,9 +152,9 @@ fn variables(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsErr
             continue;
         }
         let arg = command.get_arguments().find(|arg| arg.get_env().is_some_and(|env| env == key.as_str()));
-        let unknown = || SettingsError::Unknown { path: path.to_owned(), key: key.clone() };
-        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(unknown)?;
-        settings.extend(setting(path, &key, arg, &Value::String(value))?);
+        let place = Place { path: path.to_owned(), line: source.line, key };
+        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(|| place.clone().unknown())?;
+        settings.extend(setting(&place, arg, &Value::String(value))?);
     }
     Ok(settings)
 }
@@ -147,6 +170,12 @@ fn line_at(text: &str, byte: usize) -> usize {
     1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
 }
 
+/// The line of each key at the top of the file, from 1.
+fn lines_of_keys(text: &str) -> BTreeMap<String, usize> {
+    let table = toml::de::DeTable::parse(text).map(toml::Spanned::into_inner).unwrap_or_default();
+    table.keys().map(|key| (key.get_ref().to_string(), line_at(text, key.span().start))).collect()
+}
+
 /// What the configuration file says.
 fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
     let text = read(path)?;
@@ -155,27 +184,28 @@ fn keys(command: &Command, path: &Path) -> Result<Vec<Setting>, SettingsError> {
         reason: toml_reason(&text, &error),
     };
     let table: toml::Table = toml::from_str(&text).map_err(failed)?;
+    let lines = lines_of_keys(&text);
     let mut settings = Vec::new();
     for (key, value) in &table {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(key.as_str()));
-        let unknown = || SettingsError::Unknown { path: path.to_owned(), key: key.clone() };
-        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(unknown)?;
+        let line = lines.get(key).copied().unwrap_or(1);
+        let place = Place { path: path.to_owned(), line, key: key.clone() };
+        let arg = arg.filter(|arg| arg.get_id() != "config").ok_or_else(|| place.clone().unknown())?;
         match value {
             Value::Array(values) => {
                 for value in values {
-                    settings.extend(setting(path, key, arg, value)?);
+                    settings.extend(setting(&place, arg, value)?);
                 }
             }
-            value => settings.extend(setting(path, key, arg, value)?),
+            value => settings.extend(setting(&place, arg, value)?),
         }
     }
     Ok(settings)
 }
 
 /// A value as an argument; `None` for a switch that is off.
-fn setting(path: &Path, key: &str, arg: &Arg, value: &Value) -> Result<Option<Setting>, SettingsError> {
-    let refused =
-        |reason: &str| SettingsError::Value { path: path.to_owned(), key: key.to_owned(), reason: reason.to_owned() };
+fn setting(place: &Place, arg: &Arg, value: &Value) -> Result<Option<Setting>, SettingsError> {
+    let refused = |reason: &str| place.refused(reason);
     let long = arg.get_long().ok_or_else(|| refused("it cannot be set in a file"))?;
     let takes_value = arg.get_action().takes_values();
     let argument = match value {
@@ -189,7 +219,7 @@ fn setting(path: &Path, key: &str, arg: &Arg, value: &Value) -> Result<Option<Se
         _ => return Err(refused("it must be a text or a whole number")),
     };
     let id = arg.get_id().to_string();
-    Ok(Some(Setting { path: path.to_owned(), key: key.to_owned(), id, argument: argument.into() }))
+    Ok(Some(Setting { place: place.clone(), id, argument: argument.into() }))
 }
 
 /// Whether the flag takes the value; what else a command line needs is not asked here.
@@ -206,8 +236,7 @@ fn check(command: &Command, setting: &Setting) -> Result<(), SettingsError> {
     if !about_value {
         return Ok(());
     }
-    let reason = error.source_text();
-    Err(SettingsError::Value { path: setting.path.clone(), key: setting.key.clone(), reason })
+    Err(setting.place.refused(&error.source_text()))
 }
 
 /// What an error of the command line says about a value, without the usage around it.

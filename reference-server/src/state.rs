@@ -67,9 +67,10 @@ pub struct Shared {
     pub rebuilding: Arc<tokio::sync::Mutex<()>>,
     /// The built-in files.
     pub files: VirtualTree,
+    samples: bool,
     directory: Option<Directory>,
     watched: AtomicBool,
-    objects: Option<Objects>,
+    objects: Option<Arc<Objects>>,
     links: Option<Links>,
     fetcher: Option<Fetcher>,
     /// Seals and opens `requestState`; the key lives as long as the process.
@@ -96,6 +97,7 @@ impl Shared {
             tasks: Tasks::new(tasks),
             rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
+            samples: true,
             directory: None,
             watched: AtomicBool::new(false),
             objects: None,
@@ -110,6 +112,37 @@ impl Shared {
         })
     }
 
+    /// Serves nothing that is there for trying out and testing only: no sample tools, no resources below `test://` and
+    /// `demo://`, no built-in prompts.
+    #[must_use]
+    pub fn without_samples(self) -> Self {
+        Self { samples: false, ..self }
+    }
+
+    /// Whether tools, resources and prompts for trying out and testing are served.
+    #[must_use]
+    pub fn has_samples(&self) -> bool {
+        self.samples
+    }
+
+    /// The same in the place of a state that ends: tasks, signed request state, who listens to changes, and what tools
+    /// switched in memory are those of `before`. What this one was made with stays: its store, limits and parts.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        let switch = |of: &AtomicBool| AtomicBool::new(of.load(Ordering::SeqCst));
+        Self {
+            tasks: before.tasks.with_limits(self.tasks.limits()),
+            rebuilding: Arc::clone(&before.rebuilding),
+            files: before.files.clone(),
+            codec: before.codec.clone(),
+            changes: before.changes.clone(),
+            dynamic_tool: switch(&before.dynamic_tool),
+            dynamic_prompt: switch(&before.dynamic_prompt),
+            watched_version: AtomicU64::new(before.watched_version()),
+            ..self
+        }
+    }
+
     /// Serves this directory, too.
     #[must_use]
     pub fn with_directory(self, directory: Directory) -> Self {
@@ -118,8 +151,8 @@ impl Shared {
 
     /// Serves these objects, too.
     #[must_use]
-    pub fn with_objects(self, objects: Objects) -> Self {
-        Self { objects: Some(objects), ..self }
+    pub fn with_objects(self, objects: impl Into<Arc<Objects>>) -> Self {
+        Self { objects: Some(objects.into()), ..self }
     }
 
     /// Gives out signed links, too. Without them, what is too large for a message is had in parts only.
@@ -148,7 +181,7 @@ impl Shared {
 
     /// The store of objects.
     #[must_use]
-    pub fn objects(&self) -> Option<&Objects> {
+    pub fn objects(&self) -> Option<&Arc<Objects>> {
         self.objects.as_ref()
     }
 

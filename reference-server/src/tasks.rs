@@ -90,6 +90,18 @@ impl Tasks {
         Self { table: Arc::default(), limits }
     }
 
+    /// The limits.
+    #[must_use]
+    pub fn limits(&self) -> TaskLimits {
+        self.limits
+    }
+
+    /// The same tasks, with other limits for those that begin from now on.
+    #[must_use]
+    pub fn with_limits(&self, limits: TaskLimits) -> Self {
+        Self { table: Arc::clone(&self.table), limits }
+    }
+
     /// Begins a task. It can be reached from the moment this returns.
     ///
     /// # Errors

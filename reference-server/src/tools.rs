@@ -4,7 +4,8 @@
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
 //! [`documents`] and [`prompts`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
-//! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
+//! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`Group::entries`].
+//! To add one from outside this crate: an [`Entry`] with a [`typed`] tool, given to [`crate::server::Offer`].
 
 mod demo;
 mod documents;
@@ -12,15 +13,17 @@ mod fetch;
 mod file_access;
 mod files;
 mod fixtures;
+mod group;
 mod long;
 mod objects;
 mod prompts;
-mod typed;
+pub mod typed;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
+pub use group::Group;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations,
 };
@@ -86,6 +89,9 @@ pub enum ToolError {
     /// The client asked to stop.
     #[error("the call was cancelled")]
     Cancelled,
+    /// What a tool of one's own refuses: a stable code and a message, told as every refusal is.
+    #[error("{1}")]
+    Refused(&'static str, String),
     /// The protocol has an error of its own for this.
     #[error("{}", .0.message)]
     Protocol(ErrorData),
@@ -105,6 +111,7 @@ impl ToolError {
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Fetch(error) => Ok(fetch::refused(&error).into()),
+            Self::Refused(code, message) => Ok(typed::refusal(code, &message, None).into()),
             Self::Protocol(error) => Err(error),
             Self::Task(TaskError::Full(ttl)) => {
                 let told = json!({"code": "too_many_tasks", "message": TaskError::Full(ttl).to_string()});
@@ -197,7 +204,8 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
-    fn new<F, R>(tool: Tool, run: F) -> Self
+    /// A tool, and what a call of it does. The server gives the function every [`Call`] that names the tool.
+    pub fn new<F, R>(tool: Tool, run: F) -> Self
     where
         F: Fn(Call) -> R + Send + Sync + 'static,
         R: Future<Output = Outcome> + Send + 'static,
@@ -221,21 +229,7 @@ impl Entry {
 /// always listed.
 #[must_use]
 pub fn entries(shared: &Shared) -> Vec<Entry> {
-    let mut entries = demo::entries();
-    entries.extend(file_access::entries());
-    entries.extend(documents::entries());
-    entries.extend(prompts::entries());
-    if shared.directory().is_some() {
-        entries.extend(files::entries());
-    }
-    if shared.objects().is_some() {
-        entries.extend(objects::entries());
-    }
-    if shared.fetcher().is_some() {
-        entries.extend(fetch::entries());
-    }
-    entries.extend(fixtures::entries());
-    entries
+    Group::ALL.into_iter().flat_map(|group| group.entries(shared)).collect()
 }
 
 /// Name of the tool that comes and goes.

@@ -1,10 +1,15 @@
 //! How messages reach the server: [`http`] (TCP and Unix sockets, with [`sse`] beside it) and [`stdio`].
 //!
 //! rmcp serves the sessions and streams; batches, the older transport and the guard of its hosts are in front of it.
+//! [`generations`] puts one server in the place of another while requests are under way.
 
 mod batch;
+pub mod generations;
 mod hosts;
 pub mod http;
 mod lines;
+mod signals;
 pub mod sse;
 pub mod stdio;
+
+pub use signals::until_signal;

@@ -1,7 +1,7 @@
 //! Integration tests of Doorward, as one binary: real clients, servers and identity provider around the real proxy.
 //!
 //! `tests/run` installs what they need and runs them all; `cargo nextest run -p doorward-tests` works afterwards. The
-//! binaries under test must have been built (`cargo build --workspace --bins`).
+//! binaries under test must have been built (`cargo build --workspace --bins --examples`).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

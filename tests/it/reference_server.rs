@@ -3,7 +3,9 @@
 mod approval;
 mod archives;
 mod batches;
+mod clients;
 mod crashes;
+mod examples;
 mod features;
 mod fetch;
 mod files;
@@ -11,6 +13,7 @@ mod legacy_sse;
 mod limits;
 mod objects;
 mod prompts;
+mod reload;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;
@@ -19,19 +22,14 @@ use serde_json::{Value, json};
 
 use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
-    clients::{Mode, Seen, Target, call, python_sdk, rust_sdk, typescript_sdk},
     door::Setup,
-    rpc::{Answer, Client, LEGACY, MODERN},
-    upstream::{Server, reference_stdio},
+    rpc::{Answer, Client},
 };
 
 on_every_engine!(
     document_is_stored_found_changed_and_deleted_in_both_eras,
     document_is_stored_found_changed_and_deleted_through_the_door,
     every_kind_of_path_is_read_as_a_resource_through_the_door,
-    rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras,
-    python_sdk_sees_the_same_in_both_eras,
-    typescript_sdk_sees_the_same_over_http_and_stdio_in_both_eras,
     pages_of_documents_and_resources_reach_every_document_once,
     two_writers_lose_no_update,
 );
@@ -139,78 +137,6 @@ async fn every_kind_of_path_is_read_as_a_resource_through_the_door(engine: Engin
         let created = done(&client, "document_create", json!({ "path": path, "content": path })).await;
         let read = client.request("resources/read", json!({ "uri": created["uri"] })).await;
         assert_eq!(read.result()["contents"][0]["text"], path);
-    }
-}
-
-fn life_of_a_document() -> Value {
-    json!([
-        ["list"],
-        call("document_create", json!({ "path": "a/b.md", "content": "one two three" })),
-        call("document_search", json!({ "query": "two" })),
-        ["resources"],
-        ["read", "doc://a/b.md"],
-        call("document_update", json!({ "path": "a/b.md", "expected_version": 1, "content": "one two four" })),
-        call("document_update", json!({ "path": "a/b.md", "expected_version": 1, "content": "lost" })),
-        call("document_history", json!({ "path": "a/b.md" })),
-        call("document_diff", json!({ "path": "a/b.md", "from_version": 1, "to_version": 2 })),
-        call("document_delete", json!({ "path": "a/b.md" })),
-        ["read", "doc://a/b.md"],
-    ])
-}
-
-fn assert_life(seen: &Seen) {
-    let shown = || format!("{:#?}", seen.steps);
-    let structured = |step: usize| &seen.ok(step)["structuredContent"];
-    assert!(seen.ok(0).as_array().unwrap().contains(&json!("document_search")), "{}", shown());
-    assert_eq!(structured(1)["version"], 1, "{}", shown());
-    assert_eq!(structured(2)["hits"][0]["snippet"], "one **two** three", "{}", shown());
-    assert!(seen.ok(3).as_array().unwrap().contains(&json!("doc://a/b.md")), "{}", shown());
-    assert_eq!(seen.ok(4)["contents"][0]["text"], "one two three", "{}", shown());
-    assert_eq!(structured(5)["version"], 2, "{}", shown());
-    assert_eq!(seen.ok(6)["isError"], true, "{}", shown());
-    assert_eq!(structured(7)["versions"].as_array().unwrap().len(), 2, "{}", shown());
-    assert!(structured(8)["diff"].as_str().unwrap().contains("+one two four"), "{}", shown());
-    assert_eq!(structured(9)["last_version"], 2, "{}", shown());
-    seen.error(10);
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Sdk {
-    Rust,
-    TypeScript,
-}
-
-async fn sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine, sdk: Sdk) {
-    for (mode, protocol) in [(Mode::Auto, MODERN), (Mode::Legacy, LEGACY)] {
-        let server = Server::reference_on(&engine.another(&format!("http_{mode:?}").to_lowercase()).await).await;
-        let database = engine.another(&format!("stdio_{mode:?}").to_lowercase()).await.into_string().unwrap();
-        let line = [reference_stdio(), vec!["--database".to_owned(), database]].concat();
-        for target in [Target::Http { url: &server.url, token: None }, Target::Stdio(&line)] {
-            let seen = match sdk {
-                Sdk::Rust => rust_sdk(&target, mode, life_of_a_document()).await,
-                Sdk::TypeScript => typescript_sdk(&target, mode, life_of_a_document()).await,
-            };
-            assert_eq!(seen.protocol, protocol, "{sdk:?}");
-            assert_life(&seen);
-        }
-    }
-}
-
-async fn rust_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
-    sees_the_same_over_http_and_stdio_in_both_eras(engine, Sdk::Rust).await;
-}
-
-async fn typescript_sdk_sees_the_same_over_http_and_stdio_in_both_eras(engine: Engine) {
-    sees_the_same_over_http_and_stdio_in_both_eras(engine, Sdk::TypeScript).await;
-}
-
-/// It holds structured results to the output schemas, which the Rust SDK does not.
-async fn python_sdk_sees_the_same_in_both_eras(engine: Engine) {
-    for (mode, protocol) in [(Mode::Auto, MODERN), (Mode::Legacy, LEGACY)] {
-        let server = Server::reference_on(&engine.another(&format!("python_{mode:?}").to_lowercase()).await).await;
-        let seen = python_sdk(&Target::Http { url: &server.url, token: None }, mode, life_of_a_document()).await;
-        assert_eq!(seen.protocol, protocol);
-        assert_life(&seen);
     }
 }
 

@@ -7,7 +7,7 @@ use doorward_reference_server::identity::{Assertions, DEFAULT_HEADER};
 use super::error::RunError;
 
 /// Who owns a task, where a guard in front of the server tells.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct AssertionArguments {
     /// Take the owner of a task from a signed assertion (JWT): this file holds the PEM public key (ES256, EdDSA) or the
     /// shared secret (HS256) to check it with

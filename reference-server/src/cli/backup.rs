@@ -8,7 +8,7 @@ use doorward_reference_server::storage::DocumentStore;
 use doorward_reference_server::storage::backup::{self, BackupError, Counted};
 
 /// What else there is to do than to serve.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(super) enum Command {
     /// Write every document and prompt of --database with all its versions into a file
     ///

@@ -46,6 +46,10 @@ pub(crate) enum RunError {
     AssertionFile(#[source] io::Error),
     #[error("cannot check assertions: {0}")]
     Assertion(#[from] KeyError),
+    #[error("--log: {0}")]
+    Log(String),
+    #[error("cannot watch the settings' files: {0}")]
+    Watch(#[source] notify::Error),
     #[error("cannot listen: {0}")]
     Listen(#[source] io::Error),
     #[error("cannot serve: {0}")]

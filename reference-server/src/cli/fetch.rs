@@ -3,7 +3,7 @@
 use doorward_reference_server::fetch::{FetchError, Fetcher, Network};
 
 /// Whether the outside is fetched for callers.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct FetchArguments {
     /// Offer http_fetch, which fetches addresses of the public internet for callers
     #[arg(long, env = "REFERENCE_SERVER_FETCH")]

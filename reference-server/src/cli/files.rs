@@ -7,7 +7,7 @@ use doorward_reference_server::directory::{Directory, OpenError, Quota, Watch};
 use doorward_reference_server::state::Shared;
 
 /// The served directory, and what may be in it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct FileArguments {
     /// Serve the files of this directory, and let callers write in it
     #[arg(long, value_name = "DIR", env = "REFERENCE_SERVER_FILES")]
@@ -32,17 +32,20 @@ impl FileArguments {
         self.files.as_deref()
     }
 
-    /// The state, with the directory that the operator named.
+    /// The state, with the directory that the operator named; as a part of `before`, where that is it already.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub(super) fn serve(&self, shared: Shared) -> Result<Arc<Shared>, OpenError> {
+    pub(super) fn serve(&self, shared: Shared, before: Option<&Directory>) -> Result<Arc<Shared>, OpenError> {
         let Some(path) = &self.files else {
             return Ok(Arc::new(shared));
         };
         let quota =
             Quota { file_bytes: self.max_file_bytes, total_bytes: self.files_quota_bytes, files: self.files_quota };
-        let directory = Directory::open(path, quota)?;
+        let directory = match before.filter(|before| before.is_at(path)) {
+            Some(before) => before.with_quota(quota)?,
+            None => Directory::open(path, quota)?,
+        };
         let watch = Watch::start(&directory);
         let shared = Arc::new(shared.with_directory(directory));
         match watch {

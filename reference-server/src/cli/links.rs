@@ -9,7 +9,7 @@ use doorward_reference_server::state::StateError;
 use super::error::RunError;
 
 /// Links to what is too large for a message.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct LinkArguments {
     /// Address that clients reach this server at, for links to what is too large for a message; the address listened on
     /// if not given
@@ -27,26 +27,36 @@ pub(super) struct LinkArguments {
     link_seconds: u64,
 }
 
+/// What signs links.
+pub(super) type Key = [u8; KEY_BYTES];
+
+/// A key that ends with the process.
+///
+/// # Errors
+/// When the operating system has no random bytes.
+pub(super) fn random_key() -> Result<Key, StateError> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(StateError::Random)?;
+    Ok(key)
+}
+
 impl LinkArguments {
     pub(super) fn key_file(&self) -> Option<&PathBuf> {
         self.link_key_file.as_ref()
     }
 
-    /// What signs links below the public address, or below the one listened on; `None` where there is neither.
+    /// What signs links below the public address, or below the one listened on; `None` where there is neither. Without a
+    /// key of the operator's, `own` signs.
     ///
     /// # Errors
-    /// When there is no key.
-    pub(super) fn links(&self, listening: Option<String>) -> Result<Option<Links>, RunError> {
+    /// When the operator's key cannot be had.
+    pub(super) fn links(&self, listening: Option<String>, own: &Key) -> Result<Option<Links>, RunError> {
         let Some(base) = self.public_url.clone().or(listening) else {
             return Ok(None);
         };
         let key = match &self.link_key_file {
             Some(path) => key_of(path)?,
-            None => {
-                let mut key = [0; KEY_BYTES];
-                getrandom::fill(&mut key).map_err(StateError::Random)?;
-                key
-            }
+            None => *own,
         };
         Ok(Some(Links::new(&base, &key, Duration::from_secs(self.link_seconds))))
     }

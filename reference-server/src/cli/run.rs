@@ -3,26 +3,23 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use doorward_reference_server::ReferenceServer;
-use doorward_reference_server::state::Shared;
+use doorward_reference_server::storage::Store;
 use doorward_reference_server::storage::location::Location;
-use doorward_reference_server::storage::{Limits, Store};
-use doorward_reference_server::transport::http::{HttpOptions, Listener};
-use doorward_reference_server::transport::stdio;
-use tokio::signal::unix::{SignalKind, signal};
+use doorward_reference_server::transport::http::Listener;
+use doorward_reference_server::transport::{stdio, until_signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
-use super::{Arguments, own_files};
+use super::reload::{self, Changes, Reload};
+use super::serving::{Process, Serving, limits};
+use super::{Arguments, Logging, Said, own_files};
 
 /// Does what the command line says, until it is done or a signal ends it.
 ///
 /// # Errors
 /// See [`RunError`].
-pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
-    let stop = CancellationToken::new();
-    stop_on_signal(stop.clone()).map_err(RunError::Serve)?;
-    let limits = Limits { content_bytes: arguments.max_document_bytes };
+pub(crate) async fn run(arguments: Arguments, said: Said, logging: Logging) -> Result<(), RunError> {
+    let stop = until_signal().map_err(RunError::Serve)?;
     let location = arguments.location()?;
     if arguments.command.is_some() && matches!(location, Location::Memory) {
         return Err(RunError::NoDatabase);
@@ -31,7 +28,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
         // Before the database is made there.
         own_files::check(&arguments, &location)?;
     }
-    let store = location.open(limits).await?;
+    let store = location.open(limits(&arguments)).await?;
     if let Some(command) = &arguments.command {
         let outcome = tokio::select! {
             outcome = command.run(&*store) => outcome.map_err(RunError::from),
@@ -40,77 +37,71 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
         store.close().await;
         return outcome;
     }
-    let served = serve(&arguments, Arc::clone(&store), stop).await;
+    let changes = if arguments.watches() { Some(Changes::start(arguments.config.as_deref(), said)?) } else { None };
+    let begun = begin(arguments, Arc::clone(&store)).await;
+    let (process, listener, mut serving) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            store.close().await;
+            return Err(error);
+        }
+    };
+    let served = match (listener, changes) {
+        (None, None) => stdio::serve(serving.server(), stop).await.map_err(RunError::from),
+        (None, Some(changes)) => tokio::select! {
+            served = stdio::serve(serving.server(), stop) => served.map_err(RunError::from),
+            never = reload::log_only(changes, &logging) => match never {},
+        },
+        (Some(listener), None) => offer(&serving, listener, stop).await,
+        (Some(listener), Some(changes)) => {
+            offer_changing(&process, &mut serving, listener, stop, changes, &logging).await
+        }
+    };
     // Also when serving failed: a clean end leaves one file.
-    store.close().await;
+    serving.store.close().await;
     served
 }
 
-async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationToken) -> Result<(), RunError> {
+async fn begin(arguments: Arguments, store: Arc<dyn Store>) -> Result<(Process, Option<Listener>, Serving), RunError> {
     let listener = match (arguments.listen, &arguments.unix) {
         (Some(address), _) => Some(Listener::tcp(address).await.map_err(RunError::Listen)?),
         (None, Some(path)) => Some(Listener::unix(path.clone()).await.map_err(RunError::Listen)?),
         (None, None) => None,
     };
-    let shared = state(arguments, Arc::clone(&store), listener.as_ref())?;
-    let following = store.feed().await?.map(|feed| {
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move { shared.follow(feed).await })
-    });
-    let served = offer(arguments, ReferenceServer::new(shared), listener, stop).await;
-    if let Some(following) = following {
-        following.abort();
-    }
-    served
+    let process = Process::new(listener.as_ref())?;
+    let serving = Serving::begin(&process, arguments, store, None).await?;
+    Ok((process, listener, serving))
 }
 
-fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listener>) -> Result<Arc<Shared>, RunError> {
-    let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
-    if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
-        shared = shared.with_links(links);
-    }
-    if let Some(fetcher) = arguments.fetch.fetcher()? {
-        shared = shared.with_fetcher(fetcher);
-    }
-    if let Some(objects) = arguments.objects.open()? {
-        shared = shared.with_objects(objects);
-    }
-    Ok(arguments.files.serve(shared)?)
+async fn offer(serving: &Serving, listener: Listener, stop: CancellationToken) -> Result<(), RunError> {
+    let options = serving.options()?;
+    tell(&listener, &options.path)?;
+    listener.serve(&serving.server(), &options, stop).await.map_err(RunError::Serve)
 }
 
-async fn offer(
-    arguments: &Arguments,
-    server: ReferenceServer,
-    listener: Option<Listener>,
+/// The same, with settings that change meanwhile.
+async fn offer_changing(
+    process: &Process,
+    serving: &mut Serving,
+    listener: Listener,
     stop: CancellationToken,
+    changes: Changes,
+    logging: &Logging,
 ) -> Result<(), RunError> {
-    let Some(listener) = listener else {
-        return Ok(stdio::serve(server, stop).await?);
-    };
-    let options = HttpOptions {
-        path: arguments.path.clone(),
-        allowed_hosts: arguments.allowed_host.clone(),
-        assertions: arguments.assertion.read()?,
-        legacy_sse: arguments.legacy_sse,
-    };
-    let url = listener.url(&arguments.path).map_err(RunError::Listen)?;
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)?;
-    drop(stdout);
-    listener.serve(&server, &options, stop).await.map_err(RunError::Serve)
+    let bound = listener.bound().map_err(RunError::Listen)?;
+    let path = serving.arguments.path.clone();
+    let mut reload = Reload::new(process, serving, bound, stop.clone(), logging)?;
+    tell(&listener, &path)?;
+    let app = reload.app();
+    tokio::select! {
+        served = listener.serve_app(app, stop) => served.map_err(RunError::Serve),
+        never = reload.follow(changes) => match never {},
+    }
 }
 
-/// Cancels `stop` at the first SIGTERM or SIGINT.
-fn stop_on_signal(stop: CancellationToken) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-        stop.cancel();
-    });
-    Ok(())
+/// Says that it listens, and where.
+fn tell(listener: &Listener, path: &str) -> Result<(), RunError> {
+    let url = listener.url(path).map_err(RunError::Listen)?;
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {url}").and_then(|()| stdout.flush()).map_err(RunError::Serve)
 }

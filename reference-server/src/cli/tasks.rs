@@ -5,7 +5,7 @@ use std::time::Duration;
 use doorward_reference_server::tasks::TaskLimits;
 
 /// How many tasks there may be, and for how long.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct TaskArguments {
     /// Most tasks of one subject or session, running or finished
     #[arg(long, value_name = "NUMBER", default_value_t = TaskLimits::default().per_owner)]

@@ -12,7 +12,7 @@ use super::{Limits, Objects, OpenError, Options, link};
 const OBJECT_BYTES_MAX: u64 = 64 << 30;
 
 /// The store of objects.
-#[derive(Args)]
+#[derive(Clone, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Objects")]
 pub struct ObjectArguments {
     /// Keep objects in a directory (file:///DIR or its path), in memory (memory:), or in s3://BUCKET[/PREFIX],
@@ -76,6 +76,13 @@ impl ObjectArguments {
             Ok(Location::Directory(path)) => Some(path),
             _ => None,
         }
+    }
+
+    /// Whether they are kept by this server itself, in a directory or in memory.
+    #[must_use]
+    pub fn are_kept_here(&self) -> bool {
+        let location = self.objects.as_deref().map(Location::parse);
+        matches!(location, Some(Ok(Location::Directory(_) | Location::Memory)))
     }
 
     /// The store that is asked for.

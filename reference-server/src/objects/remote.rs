@@ -114,6 +114,11 @@ impl Remote {
         content: Bytes,
         condition: &Condition,
     ) -> Result<Stat, ObjectError> {
+        if let Condition::Etag(etag) = condition
+            && !self.gives_out(etag)
+        {
+            return Err(ObjectError::Conflict { key: key.clone(), current: self.stat(key).await?.etag });
+        }
         let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
         let (encoding, kept) = encoding::encode(&media_type, content).await;
         let stored_size = u64::try_from(kept.len()).unwrap_or(u64::MAX);
@@ -225,6 +230,13 @@ impl Remote {
             Kind::Generation => version,
             Kind::Quoted | Kind::Memory => etag.map(|etag| etag.trim_matches('"').to_owned()),
         }
+    }
+
+    /// Whether the store could have told this ETag. Google's refuses what is no number, and takes 0 for no object at all.
+    fn gives_out(&self, etag: &str) -> bool {
+        let is_generation =
+            || etag.bytes().all(|byte| byte.is_ascii_digit()) && etag.parse().is_ok_and(|number: i64| number > 0);
+        self.kind != Kind::Generation || is_generation()
     }
 
     /// What the store wants for the ETag that a caller was told.

@@ -43,7 +43,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
 }
 
 fn served(shared: &Shared) -> Option<(&Objects, &Links)> {
-    shared.objects().zip(shared.links())
+    shared.objects().map(Arc::as_ref).zip(shared.links())
 }
 
 fn no_link(key: &str, refusal: Option<LinkError>) -> Response {

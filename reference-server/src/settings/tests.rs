@@ -63,20 +63,25 @@ fn flags_that_go_together_are_taken_one_by_one() {
 }
 
 #[test]
-fn errors_name_file_and_key() {
+fn errors_name_file_line_and_key() {
     let told = |files: &Files| {
         let error = arguments(files, &["--stdio"]).unwrap_err().to_string();
         error.rsplit('/').next().unwrap().to_owned()
     };
-    assert!(told(&files("", "size = 3\n")).starts_with("server.toml: unknown key size;"));
-    assert!(told(&files("REFERENCE_SERVER_SIZE=1\n", "")).starts_with(".env: unknown key REFERENCE_SERVER_SIZE;"));
-    assert_eq!(told(&files("", "max-size = 'x'\n")), "server.toml: max-size: invalid digit found in string");
-    assert_eq!(
-        told(&files("REFERENCE_SERVER_TEST_SIZE=-1\n", "")),
-        ".env: REFERENCE_SERVER_TEST_SIZE: invalid digit found in string"
+    assert!(told(&files("", "size = 3\n")).starts_with("server.toml: line 1: unknown key size;"));
+    assert!(
+        told(&files("REFERENCE_SERVER_SIZE=1\n", "")).starts_with(".env: line 1: unknown key REFERENCE_SERVER_SIZE;")
     );
-    assert_eq!(told(&files("", "stdio = 1\n")), "server.toml: stdio: it must be true or false");
-    assert_eq!(told(&files("", "max-size = 1.5\n")), "server.toml: max-size: it must be a text or a whole number");
+    assert_eq!(told(&files("", "max-size = 'x'\n")), "server.toml: line 1: max-size: invalid digit found in string");
+    assert_eq!(
+        told(&files("# two\nREFERENCE_SERVER_TEST_SIZE=-1\n", "")),
+        ".env: line 2: REFERENCE_SERVER_TEST_SIZE: invalid digit found in string"
+    );
+    assert_eq!(told(&files("", "stdio = 1\n")), "server.toml: line 1: stdio: it must be true or false");
+    assert_eq!(
+        told(&files("", "stdio = true\n\nmax-size = 1.5\n")),
+        "server.toml: line 3: max-size: it must be a text or a whole number"
+    );
     assert!(told(&files("", "config = 'other'\n")).contains("unknown key config"));
     assert!(told(&files("", "max-size = \n")).starts_with("server.toml: TOML parse error"));
 }

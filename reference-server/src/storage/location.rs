@@ -14,7 +14,7 @@ use super::{Limits, Store};
 const SCHEMES: [&str; 2] = ["postgres:", "postgresql:"];
 
 /// Where an operator wants documents to be, as named. It may be a URL with a password, so `Debug` shows nothing of it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Named(OsString);
 
 impl fmt::Debug for Named {

@@ -76,14 +76,19 @@ impl TypedError {
 
 impl Call {
     /// The arguments of a typed tool.
-    pub(super) fn typed_arguments<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
+    ///
+    /// # Errors
+    /// [`TypedError::Arguments`] where they do not fit its input schema.
+    pub fn typed_arguments<T: DeserializeOwned>(&self) -> Result<T, ToolError> {
         let arguments = Value::Object(self.params.arguments.clone().unwrap_or_default());
         Ok(serde_json::from_value(arguments).map_err(TypedError::Arguments)?)
     }
 }
 
-/// A tool with arguments `I` and results `O`.
-pub(super) fn typed_tool<I: JsonSchema, O: JsonSchema>(
+/// A tool with arguments `I` and results `O`, whose schemas are made from the types. `title` is for people, `description`
+/// for models.
+#[must_use]
+pub fn typed_tool<I: JsonSchema, O: JsonSchema>(
     name: &'static str,
     title: &'static str,
     description: &'static str,
@@ -95,22 +100,27 @@ pub(super) fn typed_tool<I: JsonSchema, O: JsonSchema>(
         .with_annotations(annotations)
 }
 
-pub(super) fn reads() -> ToolAnnotations {
+/// Only reads.
+#[must_use]
+pub fn reads() -> ToolAnnotations {
     ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false)
 }
 
 /// Writes that take nothing away: what was there stays in the history.
-pub(super) fn adds() -> ToolAnnotations {
+#[must_use]
+pub fn adds() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(false).idempotent(false).open_world(false)
 }
 
 /// Writes that may replace what was there.
-pub(super) fn writes() -> ToolAnnotations {
+#[must_use]
+pub fn writes() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(true).idempotent(false).open_world(false)
 }
 
 /// Writes that take away what was there.
-pub(super) fn destroys() -> ToolAnnotations {
+#[must_use]
+pub fn destroys() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).destructive(true).idempotent(true).open_world(false)
 }
 
@@ -140,7 +150,10 @@ fn without_rust_formats(schema: &mut Value) {
 }
 
 /// A structured result.
-pub(super) fn structured<T: Serialize>(result: &T) -> Result<CallToolResponse, ToolError> {
+///
+/// # Errors
+/// [`TypedError::Internal`] where it cannot be written as JSON.
+pub fn structured<T: Serialize>(result: &T) -> Result<CallToolResponse, ToolError> {
     Ok(CallToolResult::structured(value(result)?).into())
 }
 

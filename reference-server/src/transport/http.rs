@@ -5,7 +5,7 @@
 //! always), 404 for another path.
 //! Invariants: legacy requests get sessions, requests of 2026-07-28 none; open streams end at `stop`.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +41,32 @@ pub struct HttpOptions {
     pub legacy_sse: bool,
     /// Says who sends a request; without it nobody is known.
     pub assertions: Option<Assertions>,
+}
+
+impl Default for HttpOptions {
+    /// `/mcp`, for loopback and the address listened on, without anything else.
+    fn default() -> Self {
+        Self { path: "/mcp".to_owned(), allowed_hosts: vec![], legacy_sse: false, assertions: None }
+    }
+}
+
+/// Serves at `/mcp` until SIGTERM or SIGINT, and tells on standard output where: for small servers of one's own. What it
+/// leaves out is in [`Listener::serve`] and [`app`].
+///
+/// # Errors
+/// When the address cannot be bound, or accepting connections fails for good.
+pub async fn serve(server: &ReferenceServer, address: SocketAddr) -> io::Result<()> {
+    let (listener, options) = (Listener::tcp(address).await?, HttpOptions::default());
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "listening on {}", listener.url(&options.path)?).and_then(|()| stdout.flush())?;
+    drop(stdout);
+    listener.serve(server, &options, super::until_signal()?).await
+}
+
+/// The endpoint, and what is served beside it (health, links), as a part of an application of one's own. That one listens:
+/// `Host` and `Origin` must be loopback or in `allowed_hosts`. Open streams end when `streams` is cancelled.
+pub fn app(server: &ReferenceServer, options: &HttpOptions, streams: CancellationToken) -> Router {
+    app_at(server, options, None, streams)
 }
 
 /// A bound listener.
@@ -104,12 +130,27 @@ impl Listener {
         options: &HttpOptions,
         stop: CancellationToken,
     ) -> io::Result<()> {
-        let bound = match &self {
-            Self::Tcp(listener) => Some(listener.local_addr()?),
-            Self::Unix(..) => None,
-        };
         // Streams have no end of their own: they are closed at once, while plain requests have the grace period.
-        let app = router(server, options, bound, stop.child_token());
+        let app = app_at(server, options, self.bound()?, stop.child_token());
+        self.serve_app(app, stop).await
+    }
+
+    /// The address listened on; `None` for a Unix socket.
+    ///
+    /// # Errors
+    /// When the operating system does not tell it.
+    pub fn bound(&self) -> io::Result<Option<SocketAddr>> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Some),
+            Self::Unix(..) => Ok(None),
+        }
+    }
+
+    /// Serves an application as [`Listener::serve`] does, which must end its streams itself.
+    ///
+    /// # Errors
+    /// When accepting connections fails for good.
+    pub async fn serve_app(self, app: Router, stop: CancellationToken) -> io::Result<()> {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
@@ -133,7 +174,8 @@ impl Listener {
     }
 }
 
-fn router(
+/// As [`app`], where the address listened on is known: it is accepted in `Host` and `Origin`, too.
+pub fn app_at(
     server: &ReferenceServer,
     options: &HttpOptions,
     bound: Option<SocketAddr>,

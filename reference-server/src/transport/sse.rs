@@ -180,9 +180,10 @@ struct Addressed {
 async fn accept(
     State(shared): State<Arc<Shared>>,
     Query(Addressed { session }): Query<Addressed>,
-    parts: Parts,
+    mut parts: Parts,
     body: Bytes,
 ) -> Response {
+    let under_way = parts.extensions.remove();
     let Some(Inbox { messages, outbox }) = shared.sessions().get(&session).cloned() else {
         return (StatusCode::NOT_FOUND, "Not Found: no such session").into_response();
     };
@@ -193,7 +194,7 @@ async fn accept(
     // As over Streamable HTTP, so that handlers find the sender.
     match &mut message {
         ClientJsonRpcMessage::Request(request) => {
-            let place = match outbox.enter(&request.id) {
+            let place = match outbox.enter(&request.id, under_way) {
                 Ok(place) => place,
                 Err(refused) => return refused.into_response(),
             };

@@ -16,14 +16,14 @@ async fn server() -> (Server, String) {
     (server, base)
 }
 
-struct Stream {
+pub(super) struct Stream {
     http: reqwest::Client,
     events: Events,
     messages: String,
 }
 
 impl Stream {
-    async fn open(base: &str) -> Self {
+    pub(super) async fn open(base: &str) -> Self {
         let http = reqwest::Client::new();
         let mut events = Events::open(http.get(format!("{base}/sse"))).await;
         events.until_text("sessionId=").await;
@@ -39,16 +39,16 @@ impl Stream {
         request.send().await.unwrap().status().as_u16()
     }
 
-    async fn send(&self, message: Value) {
+    pub(super) async fn send(&self, message: Value) {
         assert_eq!(self.post(message.to_string()).await, 202);
     }
 
-    async fn answer(&mut self, id: u64) -> Value {
+    pub(super) async fn answer(&mut self, id: u64) -> Value {
         let messages = self.events.until_one(|message| message["id"] == id && message.get("method").is_none()).await;
         messages.into_iter().find(|message| message["id"] == id && message.get("method").is_none()).unwrap()
     }
 
-    async fn initialize(&mut self, capabilities: Value) {
+    pub(super) async fn initialize(&mut self, capabilities: Value) {
         let info = json!({ "name": "doorward-tests", "version": "1" });
         let params = json!({ "protocolVersion": "2024-11-05", "capabilities": capabilities, "clientInfo": info });
         self.send(json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })).await;

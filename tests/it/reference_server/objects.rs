@@ -63,8 +63,10 @@ async fn written_replaced_and_read(client: &Client) {
     assert_ne!(replaced["etag"], written["etag"]);
     let late = refused(client, "object_write", change).await;
     assert_eq!((&late["code"], &late["current_etag"]), (&json!("revision_conflict"), &replaced["etag"]));
-    let none = json!({ "key": "none", "content": "x", "expected_etag": written["etag"] });
-    assert_eq!(refused(client, "object_write", none).await["code"], "object_not_found");
+    for etag in [&written["etag"], &json!("0"), &json!("earlier")] {
+        let none = json!({ "key": "none", "content": "x", "expected_etag": etag });
+        assert_eq!(refused(client, "object_write", none).await["code"], "object_not_found", "{etag}");
+    }
     let read = done(client, "object_read", json!({ "key": "notes/plan ~1.md" })).await;
     assert_eq!((&read["content"], &read["media_type"]), (&json!("0123456789"), &json!("text/x-plan")));
     assert_eq!(read["etag"], replaced["etag"]);

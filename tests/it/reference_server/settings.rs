@@ -49,8 +49,8 @@ async fn flags_go_before_variables_before_dotenv_before_the_file() {
 async fn a_wrong_file_stops_the_server_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     for (text, told) in [
-        ("max-document-bytes = 'many'", "server.toml: max-document-bytes: invalid digit found in string"),
-        ("max-documents = 1", "server.toml: unknown key max-documents;"),
+        ("max-document-bytes = 'many'", "server.toml: line 1: max-document-bytes: invalid digit found in string"),
+        ("max-documents = 1", "server.toml: line 1: unknown key max-documents;"),
         ("listen = ", "server.toml: TOML parse error"),
     ] {
         std::fs::write(folder.path().join("server.toml"), text).unwrap();

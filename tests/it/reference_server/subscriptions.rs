@@ -53,6 +53,12 @@ impl Events {
         }
     }
 
+    /// Reads until the server ends the stream.
+    pub(super) async fn until_end(&mut self) {
+        let reading = async { while let Ok(Some(_)) = self.response.chunk().await {} };
+        assert!(tokio::time::timeout(PATIENCE, reading).await.is_ok(), "it does not end: {}", self.text);
+    }
+
     /// The messages so far.
     pub(super) fn messages(&self) -> Vec<Value> {
         let data = self.text.lines().filter_map(|line| line.strip_prefix("data:"));

@@ -113,12 +113,21 @@ pub(crate) fn script(path: &str) -> PathBuf {
 
 /// A binary of this workspace, built beside the running test.
 pub(crate) fn binary(name: &str) -> PathBuf {
+    built(name, "--bins")
+}
+
+/// An example of the reference server, built beside the running test.
+pub(crate) fn example(name: &str) -> PathBuf {
+    built(&format!("examples/{name}"), "--examples")
+}
+
+fn built(path: &str, kind: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the running test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
-    let file = folder.join(name);
+    let file = folder.join(path);
     assert!(
         file.is_file(),
-        "{} is missing: build it first (`cargo build --workspace --bins`, or `tests/run`)",
+        "{} is missing: build it first (`cargo build --workspace {kind}`, or `tests/run`)",
         file.display()
     );
     file

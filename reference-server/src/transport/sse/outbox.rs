@@ -13,11 +13,20 @@ use rmcp::model::{RequestId, ServerJsonRpcMessage};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
+use crate::transport::generations::UnderWay;
+
 /// Requests of a session that are under way at a time.
 pub(super) const UNDER_WAY_MAX: usize = 16;
 
 /// A request's place. Clones are of one place.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
+pub(super) type Place = Arc<Held>;
+
+/// What a request holds until its answer was handed over.
+#[derive(Debug)]
+pub(super) struct Held {
+    _permit: OwnedSemaphorePermit,
+    _under_way: Option<UnderWay>,
+}
 
 /// Why a request has no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +63,14 @@ impl Outbox {
     }
 
     /// A place for this request. The caller keeps it with the request, so that it lasts as long as the handler.
-    pub(super) fn enter(&self, id: &RequestId) -> Result<Place, Refused> {
-        let mut under_way = self.under_way();
-        if under_way.contains_key(id) {
+    pub(super) fn enter(&self, id: &RequestId, under_way: Option<UnderWay>) -> Result<Place, Refused> {
+        let mut entered = self.under_way();
+        if entered.contains_key(id) {
             return Err(Refused::Repeated);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned().map(Arc::new).map_err(|_| Refused::Full)?;
-        under_way.insert(id.clone(), Arc::clone(&place));
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Refused::Full)?;
+        let place = Arc::new(Held { _permit: permit, _under_way: under_way });
+        entered.insert(id.clone(), Arc::clone(&place));
         Ok(place)
     }
 

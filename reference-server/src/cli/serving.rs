@@ -1,0 +1,114 @@
+//! A state that is served, made from settings.
+
+use std::sync::Arc;
+
+use doorward_reference_server::ReferenceServer;
+use doorward_reference_server::state::Shared;
+use doorward_reference_server::storage::{Limits, Store};
+use doorward_reference_server::transport::http::{HttpOptions, Listener};
+use tokio::task::JoinHandle;
+
+use super::Arguments;
+use super::error::RunError;
+use super::links::{Key, random_key};
+
+/// What stays as long as the process does.
+pub(super) struct Process {
+    /// Scheme and authority of the address listened on.
+    origin: Option<String>,
+    link_key: Key,
+}
+
+impl Process {
+    /// # Errors
+    /// See [`RunError`].
+    pub(super) fn new(listener: Option<&Listener>) -> Result<Self, RunError> {
+        Ok(Self { origin: listener.and_then(Listener::origin), link_key: random_key()? })
+    }
+}
+
+/// A state, and what it was made from.
+pub(super) struct Serving {
+    pub(super) arguments: Arguments,
+    pub(super) store: Arc<dyn Store>,
+    shared: Arc<Shared>,
+    following: Option<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// Makes the state. In the place of another one, it goes on with what that one keeps in memory, and with its parts that
+    /// the settings leave as they are.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(super) async fn begin(
+        process: &Process,
+        arguments: Arguments,
+        store: Arc<dyn Store>,
+        before: Option<&Self>,
+    ) -> Result<Self, RunError> {
+        let shared = state(process, &arguments, Arc::clone(&store), before)?;
+        let following = store.feed().await?.map(|feed| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.follow(feed).await })
+        });
+        Ok(Self { arguments, store, shared, following })
+    }
+
+    /// A server of this state.
+    pub(super) fn server(&self) -> ReferenceServer {
+        ReferenceServer::new(Arc::clone(&self.shared))
+    }
+
+    /// How it is served over HTTP.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(super) fn options(&self) -> Result<HttpOptions, RunError> {
+        Ok(HttpOptions {
+            path: self.arguments.path.clone(),
+            allowed_hosts: self.arguments.allowed_host.clone(),
+            assertions: self.arguments.assertion.read()?,
+            legacy_sse: self.arguments.legacy_sse,
+        })
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(following) = &self.following {
+            following.abort();
+        }
+    }
+}
+
+/// What documents are held to.
+pub(super) fn limits(arguments: &Arguments) -> Limits {
+    Limits { content_bytes: arguments.max_document_bytes }
+}
+
+fn state(
+    process: &Process,
+    arguments: &Arguments,
+    store: Arc<dyn Store>,
+    before: Option<&Serving>,
+) -> Result<Arc<Shared>, RunError> {
+    let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
+    if let Some(before) = before {
+        shared = shared.in_place_of(&before.shared);
+    }
+    if let Some(links) = arguments.links.links(process.origin.clone(), &process.link_key)? {
+        shared = shared.with_links(links);
+    }
+    if let Some(fetcher) = arguments.fetch.fetcher()? {
+        shared = shared.with_fetcher(fetcher);
+    }
+    let objects = match before.filter(|before| before.arguments.objects == arguments.objects) {
+        Some(before) => before.shared.objects().cloned(),
+        None => arguments.objects.open()?.map(Arc::new),
+    };
+    if let Some(objects) = objects {
+        shared = shared.with_objects(objects);
+    }
+    Ok(arguments.files.serve(shared, before.and_then(|before| before.shared.directory()))?)
+}
