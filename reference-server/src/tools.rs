@@ -3,7 +3,7 @@
 //! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
-//! [`documents`] and [`prompts`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
+//! [`documents`], [`prompts`] and [`transfer`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`entries`].
 
 mod demo;
@@ -15,6 +15,7 @@ mod fixtures;
 mod long;
 mod objects;
 mod prompts;
+mod transfer;
 mod typed;
 
 use std::borrow::Cow;
@@ -77,6 +78,9 @@ pub enum ToolError {
     /// Nothing was fetched.
     #[error(transparent)]
     Fetch(#[from] crate::fetch::FetchError),
+    /// Nothing, or not everything, was exported or imported.
+    #[error(transparent)]
+    Transfer(#[from] transfer::TransferError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -105,6 +109,7 @@ impl ToolError {
             Self::Image(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Fetch(error) => Ok(fetch::refused(&error).into()),
+            Self::Transfer(error) => Ok(error.into_result().into()),
             Self::Protocol(error) => Err(error),
             Self::Task(TaskError::Full(ttl)) => {
                 let told = json!({"code": "too_many_tasks", "message": TaskError::Full(ttl).to_string()});
@@ -225,6 +230,7 @@ pub fn entries(shared: &Shared) -> Vec<Entry> {
     entries.extend(file_access::entries());
     entries.extend(documents::entries());
     entries.extend(prompts::entries());
+    entries.extend(transfer::entries());
     if shared.directory().is_some() {
         entries.extend(files::entries());
     }

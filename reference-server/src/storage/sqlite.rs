@@ -139,6 +139,10 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
 
 #[async_trait]
 impl DocumentStore for SqliteStore {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
         body.check(self.limits)?;
         write::create(self, path, body).await
