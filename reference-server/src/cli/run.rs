@@ -66,7 +66,11 @@ async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationT
 
 fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listener>) -> Result<Arc<Shared>, RunError> {
     let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
-    if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
+    let everywhere = listener.is_some_and(Listener::is_unspecified);
+    if everywhere && !arguments.links.has_public_url() && arguments.serves_large() {
+        return Err(RunError::NoPublicUrl);
+    }
+    if let Some(links) = arguments.links.links(listener.filter(|_| !everywhere).and_then(Listener::origin))? {
         shared = shared.with_links(links);
     }
     if let Some(fetcher) = arguments.fetch.fetcher()? {

@@ -94,6 +94,15 @@ impl Listener {
         }
     }
 
+    /// Whether it listens on every address, so that [`Listener::origin`] names none that a client could use.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().is_ok_and(|address| address.ip().is_unspecified()),
+            Self::Unix(..) => false,
+        }
+    }
+
     /// Serves until `stop`, then lets running requests finish for a few seconds.
     ///
     /// # Errors
