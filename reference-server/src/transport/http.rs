@@ -21,7 +21,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::hosts::Hosts;
+use super::hosts::{Hosts, guard};
 use super::{batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
@@ -158,8 +158,11 @@ fn router(
     let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    let mut app =
-        Router::new().route_service(&options.path, service).layer(from_fn_with_state(batch_server, batch::http::split));
+    let mut app = Router::new()
+        .route_service(&options.path, service)
+        .layer(from_fn_with_state(batch_server, batch::http::split))
+        // Before the body is read, which rmcp's own check comes behind.
+        .layer(from_fn_with_state(hosts.clone(), guard));
     if options.legacy_sse {
         app = app.merge(sse::router(sse_server, hosts, streams.clone()));
     }
