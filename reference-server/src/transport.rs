@@ -6,5 +6,6 @@ mod batch;
 mod hosts;
 pub mod http;
 mod lines;
+mod patient;
 pub mod sse;
 pub mod stdio;

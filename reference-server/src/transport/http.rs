@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::hosts::{Hosts, guard};
+use super::patient::Patient;
 use super::{batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
@@ -122,9 +123,9 @@ impl Listener {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
-                Self::Tcp(listener) => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
+                Self::Tcp(listener) => axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await,
                 Self::Unix(listener, path) => {
-                    let served = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
+                    let served = axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await;
                     if let Err(error) = std::fs::remove_file(&path) {
                         tracing::warn!(%error, "socket file not removed");
                     }
