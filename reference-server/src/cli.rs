@@ -146,6 +146,11 @@ impl Arguments {
         self.watch_config && self.command.is_none()
     }
 
+    /// Whether there is what may be too large for a message, and so links.
+    fn serves_large(&self) -> bool {
+        self.files.directory().is_some() || self.objects.is_given()
+    }
+
     fn location(&self) -> Result<Location, UrlError> {
         let (password_file, events) = (self.database_password_file.as_deref(), self.database_events_url.as_ref());
         Location::of(self.database.as_ref(), &Access { password_file, events })

@@ -99,6 +99,9 @@ pub enum FileError {
     /// No room on the disk.
     #[error("the disk has no room left; nothing was changed")]
     Full,
+    /// The file is there, and may be gone after a power failure.
+    #[error("{path} was written as revision {revision}, but the disk did not confirm that it stays", path = .0.path, revision = .0.revision)]
+    Unconfirmed(Box<Stat>),
     /// Deeper, or with a longer name, than is served.
     #[error("a file's path has at most {max} segments of 255 bytes each", max = handle::SEGMENTS_MAX)]
     Name,
@@ -128,6 +131,7 @@ impl FileError {
             Self::Quota(_) | Self::Full => "directory_full",
             Self::Range(_) => "invalid_range",
             Self::Pattern(_) => "invalid_pattern",
+            Self::Unconfirmed(_) => "write_unconfirmed",
             Self::Io(_) => "directory_unavailable",
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! In: an address. Out: what is there, up to a size. Refusals: [`FetchError`].
 //! Invariants: every connection, also after a redirect, goes to an address that was checked, and the one that was checked
-//! is the one that is connected to; private, local and special networks are refused unless the operator allowed them;
+//! is the one that is connected to; private, local and special networks, services of clouds for their machines, and the
+//! addresses that this machine has at that moment are refused unless the operator allowed them;
 //! no proxy, cookie or credential is used; nothing is unpacked.
 
 mod address;
@@ -17,6 +18,7 @@ use futures_util::StreamExt as _;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, Url, header};
+use tokio::sync::Semaphore;
 use url::Host;
 
 /// Most bytes that are taken.
@@ -32,6 +34,9 @@ const REDIRECTS_MAX: usize = 5;
 
 const URL_BYTES_MAX: usize = 2_048;
 
+/// Fetches at once, where the operator says nothing else.
+pub const FETCHES_MAX: usize = 16;
+
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -39,7 +44,7 @@ pub enum FetchError {
     #[error("not an address that is fetched: {0}")]
     Address(&'static str),
     /// It leads to where callers must not reach.
-    #[error("this address leads to a private, local or special network, which is refused")]
+    #[error("this address leads to a private, local or special network or to this machine, which is refused")]
     Forbidden,
     /// Too many redirects.
     #[error("more than {REDIRECTS_MAX} redirects")]
@@ -47,6 +52,9 @@ pub enum FetchError {
     /// Not there in time.
     #[error("no whole answer within {} s", TIME.as_secs())]
     Timeout,
+    /// As many as may be are under way.
+    #[error("{0} fetches are under way; try again later")]
+    Busy(usize),
     /// Not reached, or broken off.
     #[error("the server could not be reached, or broke off")]
     Unreachable(#[source] reqwest::Error),
@@ -64,6 +72,7 @@ impl FetchError {
             Self::Forbidden => "address_forbidden",
             Self::Redirects => "too_many_redirects",
             Self::Timeout => "fetch_timeout",
+            Self::Busy(_) => "fetch_busy",
             Self::Unreachable(_) | Self::Setup(_) => "fetch_failed",
         }
     }
@@ -89,12 +98,16 @@ pub struct Fetched {
 pub struct Fetcher {
     client: Client,
     guard: Arc<Guard>,
+    turns: Arc<Semaphore>,
+    fetches_max: usize,
 }
 
 /// What may be reached beside the public networks.
 #[derive(Debug)]
 struct Guard {
     allowed: Vec<Network>,
+    /// Whether an address is this machine's.
+    is_own: fn(IpAddr) -> bool,
 }
 
 /// A refusal of the guard, on its way through the client.
@@ -108,7 +121,7 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError::Setup`].
     pub fn new(allowed: Vec<Network>) -> Result<Self, FetchError> {
-        let guard = Arc::new(Guard { allowed });
+        let guard = Arc::new(Guard { allowed, is_own: address::is_own });
         let hop = Arc::clone(&guard);
         let client = Client::builder()
             .user_agent(concat!("doorward-reference-server/", env!("CARGO_PKG_VERSION")))
@@ -121,7 +134,13 @@ impl Fetcher {
             .redirect(Policy::custom(move |attempt| hop.follow(attempt)))
             .build()
             .map_err(FetchError::Setup)?;
-        Ok(Self { client, guard })
+        Ok(Self { client, guard, turns: Arc::new(Semaphore::new(FETCHES_MAX)), fetches_max: FETCHES_MAX })
+    }
+
+    /// The same with another number of fetches at once.
+    #[must_use]
+    pub fn with_fetches_max(self, fetches_max: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(fetches_max)), fetches_max, ..self }
     }
 
     /// What is at this address, up to `bytes_max` bytes.
@@ -134,6 +153,7 @@ impl Fetcher {
         }
         let url = Url::parse(url).map_err(|_| FetchError::Address("it is no URL"))?;
         self.guard.check(&url)?;
+        let _turn = self.turns.try_acquire().map_err(|_| FetchError::Busy(self.fetches_max))?;
         let request = self.client.get(url).header(header::ACCEPT_ENCODING, "identity");
         let response = request.send().await.map_err(failure)?;
         let (url, status) = (response.url().to_string(), response.status().as_u16());
@@ -173,7 +193,9 @@ fn failure(error: reqwest::Error) -> FetchError {
 
 impl Guard {
     fn permits(&self, address: IpAddr) -> bool {
-        address::is_public(address) || self.allowed.iter().any(|network| network.contains(address))
+        let address = address.to_canonical();
+        self.allowed.iter().any(|network| network.contains(address))
+            || (address::is_public(address) && !(self.is_own)(address))
     }
 
     /// What can be said about an address before its name is looked up.

@@ -48,11 +48,29 @@ struct Health {
     shared: Arc<Shared>,
     stop: CancellationToken,
     last: Mutex<Option<(Instant, Report)>>,
+    directory: Single,
+}
+
+/// One look at a time at what may never answer: the thread that waits for a dead network mount cannot be ended.
+#[derive(Default)]
+struct Single(Arc<Mutex<()>>);
+
+impl Single {
+    /// What the work gives; `None` while work before it has not come to its end.
+    async fn look<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let turn = Arc::clone(&self.0).try_lock_owned().ok()?;
+        // By itself, so that it keeps its turn when nobody waits for it any more.
+        let looking = tokio::spawn(async move {
+            let _turn = turn;
+            work.await
+        });
+        looking.await.ok()
+    }
 }
 
 /// Serves both paths. Once `stop` is cancelled the server is not ready any more.
 pub fn routes(shared: Arc<Shared>, stop: CancellationToken) -> Router {
-    let health = Arc::new(Health { shared, stop, last: Mutex::new(None) });
+    let health = Arc::new(Health { shared, stop, last: Mutex::new(None), directory: Single::default() });
     let [live, ready_at] = PATHS;
     Router::new().route(live, get(|| async { "ok\n" })).route(ready_at, get(ready)).with_state(health)
 }
@@ -72,17 +90,23 @@ impl Health {
         {
             return report;
         }
-        let report = look(&self.shared).await;
+        let report = look(&self.shared, &self.directory).await;
         *last = Some((Instant::now(), report));
         report
     }
 }
 
-async fn look(shared: &Shared) -> Report {
+async fn look(shared: &Shared, single: &Single) -> Report {
     let filter = Filter::default();
     let documents = check("documents", shared.documents.list(&filter, None, 1)).await;
     let directory = match shared.directory() {
-        Some(directory) => Some(check("directory", directory.check()).await),
+        Some(directory) => {
+            let directory = directory.clone();
+            let looking = single.look(async move { directory.check().await });
+            let looking =
+                async { looking.await.ok_or("an earlier look has no answer yet")?.map_err(|_| "it cannot be used") };
+            Some(check("directory", looking).await)
+        }
         None => None,
     };
     let ready = documents == Check::Ok && directory != Some(Check::Unavailable);
@@ -100,5 +124,31 @@ async fn check<T, E: std::fmt::Display>(name: &str, work: impl Future<Output = R
             tracing::warn!(dependency = name, "not ready: no answer in time");
             Check::Unavailable
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_answers_is_asked_once() {
+        let single = Single::default();
+        let asked = Arc::new(Mutex::new(0));
+        for _ in 0..5 {
+            let asked = Arc::clone(&asked);
+            let hanging = single.look(async move {
+                *asked.lock().await += 1;
+                std::future::pending::<()>().await;
+            });
+            let answer = tokio::time::timeout(Duration::from_millis(20), hanging).await;
+            assert!(answer.is_err() || answer.unwrap().is_none());
+        }
+        assert_eq!(*asked.lock().await, 1);
+        // What answers is asked each time.
+        let other = Single::default();
+        assert_eq!((other.look(async { 1 }).await, other.look(async { 2 }).await), (Some(1), Some(2)));
     }
 }

@@ -109,6 +109,9 @@ pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 /// A store of documents.
 #[async_trait]
 pub trait DocumentStore: Debug + Send + Sync {
+    /// The limits that every written document is held to.
+    fn limits(&self) -> Limits;
+
     /// Stores a new document.
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError>;
 

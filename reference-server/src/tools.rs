@@ -3,7 +3,7 @@
 //! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
-//! [`documents`] and [`prompts`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
+//! [`documents`], [`prompts`] and [`transfer`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`Group::entries`].
 //! To add one from outside this crate: an [`Entry`] with a [`typed`] tool, given to [`crate::server::Offer`].
 
@@ -17,6 +17,7 @@ mod group;
 mod long;
 mod objects;
 mod prompts;
+mod transfer;
 pub mod typed;
 
 use std::borrow::Cow;
@@ -80,6 +81,9 @@ pub enum ToolError {
     /// Nothing was fetched.
     #[error(transparent)]
     Fetch(#[from] crate::fetch::FetchError),
+    /// Nothing, or not everything, was exported or imported.
+    #[error(transparent)]
+    Transfer(#[from] transfer::TransferError),
     /// The client could not be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -112,6 +116,7 @@ impl ToolError {
             Self::Archive(error) => Ok(typed::refusal(error.code(), &error.to_string(), None).into()),
             Self::Fetch(error) => Ok(fetch::refused(&error).into()),
             Self::Refused(code, message) => Ok(typed::refusal(code, &message, None).into()),
+            Self::Transfer(error) => Ok(error.into_result().into()),
             Self::Protocol(error) => Err(error),
             Self::Task(TaskError::Full(ttl)) => {
                 let told = json!({"code": "too_many_tasks", "message": TaskError::Full(ttl).to_string()});

@@ -8,6 +8,7 @@ pub mod generations;
 mod hosts;
 pub mod http;
 mod lines;
+mod patient;
 mod signals;
 pub mod sse;
 pub mod stdio;

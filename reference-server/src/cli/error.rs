@@ -32,6 +32,10 @@ pub(crate) enum RunError {
     Own { flag: &'static str, path: PathBuf, served: PathBuf },
     #[error("--link-key-file {0}: {1}")]
     LinkKey(PathBuf, String),
+    #[error(
+        "--public-url is needed: the server listens on every address, and links to files and objects must name one"
+    )]
+    NoPublicUrl,
     #[error(transparent)]
     Fetch(#[from] FetchError),
     #[error(transparent)]

@@ -1,6 +1,6 @@
 //! Flags of `http_fetch`.
 
-use doorward_reference_server::fetch::{FetchError, Fetcher, Network};
+use doorward_reference_server::fetch::{FETCHES_MAX, FetchError, Fetcher, Network};
 
 /// Whether the outside is fetched for callers.
 #[derive(Debug, Clone, clap::Args)]
@@ -12,6 +12,18 @@ pub(super) struct FetchArguments {
     /// Let http_fetch reach this network, too, such as 10.1.0.0/16; may be repeated
     #[arg(long, value_name = "NETWORK", requires = "fetch")]
     fetch_allow: Vec<Network>,
+
+    /// Most fetches at once
+    #[arg(long, value_name = "COUNT", env = "REFERENCE_SERVER_MAX_FETCHES", default_value_t = FETCHES_MAX,
+        value_parser = fetches_max)]
+    max_fetches: usize,
+}
+
+fn fetches_max(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(count @ 1..=1_024) => Ok(count),
+        _ => Err("must be from 1 to 1024"),
+    }
 }
 
 impl FetchArguments {
@@ -20,6 +32,7 @@ impl FetchArguments {
     /// # Errors
     /// See [`FetchError`].
     pub(super) fn fetcher(&self) -> Result<Option<Fetcher>, FetchError> {
-        self.fetch.then(|| Fetcher::new(self.fetch_allow.clone())).transpose()
+        let fetcher = self.fetch.then(|| Fetcher::new(self.fetch_allow.clone())).transpose()?;
+        Ok(fetcher.map(|fetcher| fetcher.with_fetches_max(self.max_fetches)))
     }
 }

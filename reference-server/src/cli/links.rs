@@ -12,7 +12,7 @@ use super::error::RunError;
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct LinkArguments {
     /// Address that clients reach this server at, for links to what is too large for a message; the address listened on
-    /// if not given
+    /// if not given. Needed with --files or --objects where that is every address
     #[arg(long, value_name = "URL", env = "REFERENCE_SERVER_PUBLIC_URL", value_parser = public_url)]
     public_url: Option<String>,
 
@@ -43,6 +43,10 @@ pub(super) fn random_key() -> Result<Key, StateError> {
 impl LinkArguments {
     pub(super) fn key_file(&self) -> Option<&PathBuf> {
         self.link_key_file.as_ref()
+    }
+
+    pub(super) fn has_public_url(&self) -> bool {
+        self.public_url.is_some()
     }
 
     /// What signs links below the public address, or below the one listened on; `None` where there is neither. Without a

@@ -14,8 +14,10 @@ use super::links::{Key, random_key};
 
 /// What stays as long as the process does.
 pub(super) struct Process {
-    /// Scheme and authority of the address listened on.
+    /// Scheme and authority of the address listened on; `None` where that names no host.
     origin: Option<String>,
+    /// Whether it listens on every address.
+    everywhere: bool,
     link_key: Key,
 }
 
@@ -23,7 +25,9 @@ impl Process {
     /// # Errors
     /// See [`RunError`].
     pub(super) fn new(listener: Option<&Listener>) -> Result<Self, RunError> {
-        Ok(Self { origin: listener.and_then(Listener::origin), link_key: random_key()? })
+        let everywhere = listener.is_some_and(Listener::is_unspecified);
+        let origin = listener.filter(|_| !everywhere).and_then(Listener::origin);
+        Ok(Self { origin, everywhere, link_key: random_key()? })
     }
 }
 
@@ -93,6 +97,9 @@ fn state(
     store: Arc<dyn Store>,
     before: Option<&Serving>,
 ) -> Result<Arc<Shared>, RunError> {
+    if process.everywhere && !arguments.links.has_public_url() && arguments.serves_large() {
+        return Err(RunError::NoPublicUrl);
+    }
     let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
     if let Some(before) = before {
         shared = shared.in_place_of(&before.shared);

@@ -89,18 +89,19 @@ fn missing(root: BorrowedFd<'_>, path: &FilePath) -> Result<u64, FileError> {
     }
 }
 
-/// Removes the folders on the way that hold nothing any more; returns how many.
-pub(super) fn prune(root: BorrowedFd<'_>, path: &FilePath) -> u64 {
+/// Removes the folders on the way that hold nothing any more, at most so many; returns how many.
+pub(super) fn prune(root: BorrowedFd<'_>, path: &FilePath, most: u64) -> u64 {
     let mut removed = 0;
     let mut rest = path.as_str();
-    while let Some((folder, _)) = rest.rsplit_once('/') {
-        let Some(path) = FilePath::parse(folder).ok() else { break };
-        let gone = parent(root, &path).is_ok_and(|(at, name)| unlinkat(&at, name, AtFlags::REMOVEDIR).is_ok());
-        if !gone {
-            break;
-        }
-        removed += 1;
+    while let Some((folder, _)) = rest.rsplit_once('/').filter(|_| removed < most) {
         rest = folder;
+        let Some(path) = FilePath::parse(folder).ok() else { break };
+        match parent(root, &path).map(|(at, name)| unlinkat(&at, name, AtFlags::REMOVEDIR)) {
+            Ok(Ok(())) => removed += 1,
+            // It was never made; those above it may have been.
+            Ok(Err(Errno::NOENT)) | Err(FileError::NotFound(_)) => {}
+            Ok(Err(_)) | Err(_) => break,
+        }
     }
     removed
 }

@@ -317,3 +317,36 @@ async fn what_is_uploaded_is_counted_and_given_back() {
     assert_eq!(directory.usage(), Usage { files: 1, bytes: 0, folders: 1 });
     assert_eq!(std::fs::read_dir(folder.path().join("deep")).unwrap().count(), 1);
 }
+
+#[test]
+fn folders_above_one_that_was_never_made_go_as_well() {
+    let (folder, directory) = served(Quota::default());
+    std::fs::create_dir_all(folder.path().join("theirs/a/b")).unwrap();
+    let root = directory.0.root.as_fd();
+    // Two were made, and the third could not be.
+    assert_eq!(handle::prune(root, &path("theirs/a/b/c/file"), 2), 2);
+    assert!(folder.path().join("theirs").exists() && !folder.path().join("theirs/a").exists());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_leaves_the_folders_of_others() {
+    let (folder, directory) = served(Quota::default());
+    std::fs::create_dir(folder.path().join("theirs")).unwrap();
+    drop(directory.upload(&path("theirs/a/b/file")).await.unwrap());
+    assert!(folder.path().join("theirs").exists() && !folder.path().join("theirs/a").exists());
+}
+
+#[test]
+fn what_was_moved_to_its_place_is_not_called_a_failure() {
+    use rustix::fs::{Mode, OFlags, open};
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "old").unwrap();
+    // Files can be moved by such a handle, and it cannot be written to the disk.
+    let handle = open(folder.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let revision = Condition::Revision("any".to_owned());
+    let placed = write::place(handle.as_fd(), "a", &path("a"), b"new", &revision);
+    assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"new");
+    let Err(FileError::Unconfirmed(stat)) = placed else { panic!("{placed:?}") };
+    assert_eq!(stat.size, 3);
+    assert_eq!(stat::at(handle.as_fd(), "a", &path("a")).unwrap(), *stat);
+}

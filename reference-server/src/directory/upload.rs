@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, fsync, openat, unlinkat};
+use rustix::fs::{AtFlags, fstat, fsync, openat, unlinkat};
 
 use super::stat::{self, Stat};
 use super::usage::Usage;
@@ -25,6 +25,8 @@ struct Unfinished {
     file: File,
     /// Counted as used while they are not at their place.
     bytes: u64,
+    /// How many folders were made on the way to it.
+    made: u64,
 }
 
 impl Directory {
@@ -35,20 +37,24 @@ impl Directory {
     pub async fn upload(&self, path: &FilePath) -> Result<Upload, FileError> {
         let (inner, path) = (Arc::clone(&self.0), path.clone());
         let begun = tokio::task::spawn_blocking(move || {
-            let (folder, name) = {
+            let (folder, name, made) = {
                 let mut usage = inner.usage();
                 if usage.files >= inner.quota.files.saturating_add(1) {
                     return Err(write::no_more_files());
                 }
                 let (mut made, room) = (0, usage.room(inner.quota.files));
                 let placed = handle::parent_made(inner.root.as_fd(), &path, room, &mut made);
+                if placed.is_err() {
+                    made -= handle::prune(inner.root.as_fd(), &path, made).min(made);
+                }
                 usage.folders += made;
-                placed?
+                let (folder, name) = placed?;
+                (folder, name, made)
             };
             debug_assert_eq!(name, path.name());
             let beside = write::unserved_name()?;
             let file = openat(&folder, &*beside, NEW, FILE_MODE).map_err(|errno| FileError::of(errno, &path))?;
-            Ok(Upload(Some(Unfinished { path, folder, beside, file: File::from(file), bytes: 0, inner })))
+            Ok(Upload(Some(Unfinished { path, folder, beside, file: File::from(file), bytes: 0, made, inner })))
         })
         .await;
         begun.unwrap_or_else(|error| Err(FileError::Io(std::io::Error::other(error))))
@@ -114,6 +120,8 @@ impl Unfinished {
     fn finish(&mut self, condition: Option<&Condition>) -> Result<Stat, FileError> {
         let failed = |errno| FileError::of(errno, &self.path);
         fsync(&self.file).map_err(failed)?;
+        // What a move does not change.
+        let stat = stat::regular(&fstat(&self.file).map_err(failed)?, &self.path)?;
         let inner = Arc::clone(&self.inner);
         let mut usage = inner.usage();
         let old = match condition {
@@ -129,8 +137,7 @@ impl Unfinished {
             .map_err(failed)?;
         *usage = after;
         self.bytes = 0;
-        fsync(&self.folder).map_err(failed)?;
-        stat::at(self.folder.as_fd(), self.path.name(), &self.path)
+        write::confirmed(self.folder.as_fd(), stat)
     }
 }
 
@@ -140,6 +147,6 @@ impl Drop for Unfinished {
         usage.bytes = usage.bytes.saturating_sub(self.bytes);
         // Nothing to do where it is not there any more: it took its place.
         let _ = unlinkat(&self.folder, &*self.beside, AtFlags::empty());
-        usage.folders = usage.folders.saturating_sub(handle::prune(self.inner.root.as_fd(), &self.path));
+        usage.folders = usage.folders.saturating_sub(handle::prune(self.inner.root.as_fd(), &self.path, self.made));
     }
 }

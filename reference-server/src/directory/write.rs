@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, fsync, openat, renameat, renameat_with, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, fsync, openat, renameat, renameat_with, unlinkat,
+};
 use rustix::io::{Errno, write as write_some};
 
 use super::list::walk;
@@ -50,9 +52,10 @@ pub(super) fn write(inner: &Inner, path: &FilePath, content: &[u8], condition: &
     let stored = handle::parent_made(inner.root.as_fd(), path, after.room(inner.quota.files), &mut made)
         .and_then(|(folder, name)| place(folder.as_fd(), name, path, content, condition));
     match stored {
-        Ok(_) => *usage = Usage { folders: after.folders + made, ..after },
+        // There it is, whatever the disk says.
+        Ok(_) | Err(FileError::Unconfirmed(_)) => *usage = Usage { folders: after.folders + made, ..after },
         Err(_) if made > 0 => {
-            usage.folders = (usage.folders + made).saturating_sub(handle::prune(inner.root.as_fd(), path))
+            usage.folders = (usage.folders + made).saturating_sub(handle::prune(inner.root.as_fd(), path, made))
         }
         Err(_) => {}
     }
@@ -79,7 +82,7 @@ pub(super) fn delete(inner: &Inner, path: &FilePath, revision: Option<&str>) -> 
     }
     unlinkat(&folder, name, AtFlags::empty()).map_err(|errno| FileError::of(errno, path))?;
     *usage = without(*usage, &found);
-    usage.folders = usage.folders.saturating_sub(handle::prune(inner.root.as_fd(), path));
+    usage.folders = usage.folders.saturating_sub(handle::prune(inner.root.as_fd(), path, u64::MAX));
     Ok(found)
 }
 
@@ -126,7 +129,11 @@ pub(super) fn without(usage: Usage, old: &Stat) -> Usage {
 }
 
 /// Writes beside the place and then moves there, so that nobody meets half a file.
-fn place(
+///
+/// # Errors
+/// [`FileError::Unconfirmed`] where it is there and the folder could not be written to the disk; after any other, nothing
+/// has changed.
+pub(super) fn place(
     folder: BorrowedFd<'_>,
     name: &str,
     path: &FilePath,
@@ -134,15 +141,29 @@ fn place(
     condition: &Condition,
 ) -> Result<Stat, FileError> {
     let beside = unserved_name()?;
-    let placed = write_whole(folder, &beside, content)
-        .and_then(|()| move_to(folder, &beside, name, *condition == Condition::Absent));
-    if let Err(errno) = placed {
+    let placed = write_whole(folder, &beside, content, path)
+        .and_then(|stat| move_to(folder, &beside, name, *condition == Condition::Absent).map(|()| stat));
+    let stat = placed.map_err(|errno| {
         // Nothing to do where it is not there either.
         let _ = unlinkat(folder, &*beside, AtFlags::empty());
-        return Err(FileError::of(errno, path));
+        FileError::of(errno, path)
+    })?;
+    confirmed(folder, stat)
+}
+
+/// What was moved to its place, once the folder is on the disk.
+///
+/// # Errors
+/// [`FileError::Unconfirmed`].
+pub(super) fn confirmed(folder: BorrowedFd<'_>, stat: Stat) -> Result<Stat, FileError> {
+    match fsync(folder) {
+        Ok(()) => Ok(stat),
+        Err(errno) => {
+            let error = std::io::Error::from(errno);
+            tracing::error!(%error, path = %stat.path, "a file was written, and the disk did not confirm it");
+            Err(FileError::Unconfirmed(Box::new(stat)))
+        }
     }
-    fsync(folder).map_err(|errno| FileError::of(errno, path))?;
-    stat::at(folder, name, path)
 }
 
 /// Moves what was written beside a place to it.
@@ -154,7 +175,8 @@ pub(super) fn move_to(folder: BorrowedFd<'_>, beside: &str, name: &str, absent: 
     }
 }
 
-fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8]) -> Result<(), Errno> {
+/// Writes a whole file to the disk; returns what it is, which a move does not change.
+fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8], path: &FilePath) -> Result<Stat, Errno> {
     let file = openat(folder, name, NEW, FILE_MODE)?;
     while !content.is_empty() {
         match write_some(&file, content) {
@@ -164,7 +186,8 @@ fn write_whole(folder: BorrowedFd<'_>, name: &str, mut content: &[u8]) -> Result
             Err(errno) => return Err(errno),
         }
     }
-    fsync(&file)
+    fsync(&file)?;
+    stat::of(&fstat(&file)?, path).ok_or(Errno::IO)
 }
 
 /// A name that no path can hold, so that it is neither listed nor read.

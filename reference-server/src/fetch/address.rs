@@ -1,6 +1,7 @@
 //! Which addresses are public.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -23,6 +24,19 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         network.map(Self).map_err(|_| "must be a network such as 10.1.0.0/16, or an address")
+    }
+}
+
+/// Azure's service for its machines, which is told certificates and settings (the wire server). The other clouds' are in
+/// special networks.
+const WIRE_SERVER: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
+/// Whether this machine has an address now: only its own can be bound. What cannot be told is taken for its own.
+#[must_use]
+pub(super) fn is_own(address: IpAddr) -> bool {
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::AddrNotAvailable,
     }
 }
 
@@ -53,7 +67,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         203 => (b, c) == (0, 113),
         _ => false,
     };
-    !special
+    !special && address != WIRE_SERVER
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {

@@ -18,6 +18,10 @@ fn special_networks_are_not_public_at_both_ends() {
         "127.0.0.1",
         "127.255.255.255",
         "169.254.169.254",
+        "168.63.129.16",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "fd20:ce::254",
         "172.16.0.0",
         "172.31.255.255",
         "192.0.0.1",
@@ -87,7 +91,7 @@ fn what_lies_between_special_networks_is_public() {
 
 #[test]
 fn addresses_that_mean_another_are_seen_through() {
-    let guard = Guard { allowed: vec![] };
+    let guard = Guard { allowed: vec![], is_own: |_| false };
     for url in [
         "http://127.0.0.1/",
         "http://2130706433/",
@@ -110,7 +114,7 @@ fn addresses_that_mean_another_are_seen_through() {
     ] {
         assert!(matches!(guard.check(&Url::parse(url).unwrap()), Err(FetchError::Address(_))), "{url}");
     }
-    let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] };
+    let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()], is_own: |_| false };
     assert!(guard.check(&Url::parse("http://127.1/").unwrap()).is_ok());
     assert!(guard.check(&Url::parse("http://[::ffff:127.0.0.1]/").unwrap()).is_ok());
     assert!(guard.check(&Url::parse("http://10.0.0.1/").unwrap()).is_err());
@@ -121,4 +125,37 @@ async fn a_name_that_leads_inside_is_refused() {
     let fetcher = Fetcher::new(vec![]).unwrap();
     let refused = fetcher.fetch("http://localhost:1/", 10).await.unwrap_err();
     assert_eq!(refused.code(), "address_forbidden", "{refused:?}");
+}
+
+#[test]
+fn this_machine_is_not_reached_by_an_address_of_the_internet() {
+    assert!(address::is_own("127.0.0.1".parse().unwrap()));
+    assert!(!address::is_own("1.1.1.1".parse().unwrap()));
+    let guard = |allowed: &[&str]| Guard {
+        allowed: allowed.iter().map(|network| network.parse().unwrap()).collect(),
+        is_own: |address| address == IpAddr::from([9, 9, 9, 9]),
+    };
+    for (url, permitted) in [("http://9.9.9.9/", false), ("http://[::ffff:9.9.9.9]/", false), ("http://1.1.1.1/", true)]
+    {
+        assert_eq!(guard(&[]).check(&Url::parse(url).unwrap()).is_ok(), permitted, "{url}");
+    }
+    assert!(guard(&["9.9.9.9"]).check(&Url::parse("http://9.9.9.9/").unwrap()).is_ok());
+    assert!(guard(&["168.63.129.16"]).permits("168.63.129.16".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn fetches_beyond_the_limit_are_refused_and_not_queued() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let fetcher = Fetcher::new(vec!["127.0.0.1".parse().unwrap()]).unwrap().with_fetches_max(1);
+    let slow = tokio::spawn({
+        let (fetcher, url) = (fetcher.clone(), url.clone());
+        async move { fetcher.fetch(&url, 1).await }
+    });
+    let (_silent, _) = listener.accept().await.unwrap();
+    assert!(matches!(fetcher.fetch(&url, 1).await, Err(FetchError::Busy(1))));
+    slow.abort();
+    assert!(slow.await.unwrap_err().is_cancelled());
+    let again = tokio::time::timeout(std::time::Duration::from_millis(50), fetcher.fetch(&url, 1)).await;
+    assert!(again.is_err(), "the place is free again");
 }

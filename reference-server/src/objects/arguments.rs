@@ -69,6 +69,12 @@ impl std::fmt::Debug for ObjectArguments {
 }
 
 impl ObjectArguments {
+    /// Whether a store is asked for.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.objects.is_some()
+    }
+
     /// The directory that objects are kept in, where it is one.
     #[must_use]
     pub fn directory(&self) -> Option<PathBuf> {

@@ -112,6 +112,8 @@ impl ObjectError {
             FileError::Quota(reason) => Self::Full(reason),
             FileError::Full => Self::Full("the disk has no room left"),
             FileError::Range(size) => Self::Range(size),
+            // A write may have happened, as this says.
+            FileError::Unconfirmed(_) => Self::Timeout,
             FileError::Pattern(_) | FileError::Io(_) => Self::Unavailable,
         }
     }

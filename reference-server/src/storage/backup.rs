@@ -83,7 +83,7 @@ pub enum Record {
     Retired(DocumentPath, u32),
     /// A prompt as it is.
     Prompt(Prompt),
-    /// What a prompt before it in the backup was earlier.
+    /// What the prompt before it in the backup was earlier; the oldest version first.
     EarlierPrompt(Prompt),
     /// The last version of a prompt that was deleted.
     RetiredPrompt(PromptName, u32),

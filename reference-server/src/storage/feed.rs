@@ -51,16 +51,14 @@ impl News {
         self.documents.is_empty() && !self.prompts
     }
 
-    /// Adds what a row of `changes` tells.
-    pub(super) fn add(&mut self, kind: &str, path: &str, listed: bool) -> Result<(), StoreError> {
-        match kind {
-            DOCUMENT => {
-                let path = DocumentPath::parse(path).map_err(|_| StoreError::Corrupt("path"))?;
-                self.documents.push(DocumentChange { path, listed });
-            }
+    /// Adds what a row of `changes` tells. One that cannot be read is logged and left out: the others are news none the
+    /// less, and it would not be readable later.
+    pub(super) fn add(&mut self, kind: &str, path: &str, listed: bool) {
+        match (kind, DocumentPath::parse(path)) {
+            (DOCUMENT, Ok(path)) => self.documents.push(DocumentChange { path, listed }),
+            (DOCUMENT, Err(error)) => tracing::error!(%error, "a change of another server has no path"),
             _ => self.prompts = true,
         }
-        Ok(())
     }
 }
 

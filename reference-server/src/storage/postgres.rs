@@ -90,6 +90,10 @@ async fn bounded<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E
 
 #[async_trait]
 impl DocumentStore for PostgresStore {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
         body.check(self.limits)?;
         bounded(write::create(self, path, body)).await

@@ -69,6 +69,8 @@ pub enum OpenError {
 pub struct SqliteStore {
     writer: SqlitePool,
     reader: SqlitePool,
+    /// What keeps a database in memory.
+    keeper: Option<SqlitePool>,
     limits: Limits,
     /// What tells the changes of this store from others'.
     origin: Arc<str>,
@@ -95,7 +97,7 @@ impl SqliteStore {
         migrate(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
         let reader = readers.connect_with(options.pragma("query_only", "on")).await?;
-        Ok(Self { writer, reader, limits, origin: origin()?, shared: true })
+        Ok(Self { writer, reader, keeper: None, limits, origin: origin()?, shared: true })
     }
 
     /// A database that is gone with the store.
@@ -103,11 +105,15 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn in_memory(limits: Limits) -> Result<Self, OpenError> {
-        // A database in memory belongs to its connection, so there is one, and it is never given up.
-        let only = single().idle_timeout(None).max_lifetime(None).min_connections(1);
-        let writer = only.connect_with(options().in_memory(true).filename(":memory:")).await?;
+        let origin = origin()?;
+        // A database in memory is gone with its last connection, and the pool gives one up whose caller went away in the
+        // middle of a statement. So another one, which is never used, keeps it.
+        let options = options().in_memory(true).shared_cache(true).filename(format!("file:documents-{origin}"));
+        let keeper = single().idle_timeout(None).max_lifetime(None).min_connections(1);
+        let keeper = keeper.connect_with(options.clone()).await?;
+        let writer = single().idle_timeout(None).max_lifetime(None).min_connections(1).connect_with(options).await?;
         migrate(&writer).await?;
-        Ok(Self { reader: writer.clone(), writer, limits, origin: origin()?, shared: false })
+        Ok(Self { reader: writer.clone(), writer, keeper: Some(keeper), limits, origin, shared: false })
     }
 }
 
@@ -133,6 +139,10 @@ async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
 
 #[async_trait]
 impl DocumentStore for SqliteStore {
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
     async fn create(&self, path: &DocumentPath, body: Body) -> Result<Document, StoreError> {
         body.check(self.limits)?;
         write::create(self, path, body).await
@@ -195,6 +205,9 @@ impl DocumentStore for SqliteStore {
     async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+        if let Some(keeper) = &self.keeper {
+            keeper.close().await;
+        }
     }
 }
 

@@ -64,11 +64,12 @@ impl Reporter {
         });
     }
 
-    async fn progress(&self, done: f64, total: f64, message: &str) {
+    async fn progress(&self, done: f64, total: Option<f64>, message: &str) {
         let Some(token) = self.progress.clone() else {
             return;
         };
-        let report = ProgressNotificationParam::new(token, done).with_total(total).with_message(message);
+        let mut report = ProgressNotificationParam::new(token, done).with_message(message);
+        report.total = total;
         if let Err(error) = self.peer.notify_progress(report).await {
             tracing::debug!(%error, "progress not delivered");
         }
@@ -110,12 +111,20 @@ impl Work {
     /// Tells how far it is: in the task's state, and as progress where the client asked for that and can hear it. The
     /// stream of a stateless call ends with the task's beginning.
     pub async fn report(&self, done: u64, total: u64, what: &str) {
-        let message = format!("{done} of {total} {what}");
+        self.tell(done as f64, Some(total as f64), format!("{done} of {total} {what}")).await;
+    }
+
+    /// As [`Work::report`], where nobody knows how much there is.
+    pub async fn report_so_far(&self, done: u64, what: &str) {
+        self.tell(done as f64, None, format!("{done} {what}")).await;
+    }
+
+    async fn tell(&self, done: f64, total: Option<f64>, message: String) {
         if let Some((tasks, id)) = &self.task {
             tasks.with(id, |entry| entry.report(message.clone()));
         }
         if self.task.is_none() || self.reporter.session {
-            self.reporter.progress(done as f64, total as f64, &message).await;
+            self.reporter.progress(done, total, &message).await;
         }
     }
 

@@ -46,6 +46,7 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
             "document_delete",
             "document_purge",
             "prompt_delete",
+            "export",
             "file_write",
             "file_delete",
             "image_convert",

@@ -21,7 +21,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use super::hosts::Hosts;
+use super::hosts::{Hosts, guard};
+use super::patient::Patient;
 use super::{batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
@@ -120,6 +121,15 @@ impl Listener {
         }
     }
 
+    /// Whether it listens on every address, so that [`Listener::origin`] names none that a client could use.
+    #[must_use]
+    pub fn is_unspecified(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().is_ok_and(|address| address.ip().is_unspecified()),
+            Self::Unix(..) => false,
+        }
+    }
+
     /// Serves until `stop`, then lets running requests finish for a few seconds.
     ///
     /// # Errors
@@ -154,9 +164,9 @@ impl Listener {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
-                Self::Tcp(listener) => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
+                Self::Tcp(listener) => axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await,
                 Self::Unix(listener, path) => {
-                    let served = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
+                    let served = axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await;
                     if let Err(error) = std::fs::remove_file(&path) {
                         tracing::warn!(%error, "socket file not removed");
                     }
@@ -191,8 +201,11 @@ pub fn app_at(
     let shared = Arc::clone(&server.shared);
     let service =
         StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
-    let mut app =
-        Router::new().route_service(&options.path, service).layer(from_fn_with_state(batch_server, batch::http::split));
+    let mut app = Router::new()
+        .route_service(&options.path, service)
+        .layer(from_fn_with_state(batch_server, batch::http::split))
+        // Before the body is read, which rmcp's own check comes behind.
+        .layer(from_fn_with_state(hosts.clone(), guard));
     if options.legacy_sse {
         app = app.merge(sse::router(sse_server, hosts, streams.clone()));
     }

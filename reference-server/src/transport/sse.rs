@@ -30,7 +30,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::outbox::{Outbox, Outgoing, Refused};
+use self::outbox::{Handled, Outbox, Outgoing, Refused};
 use super::hosts::{Hosts, guard};
 use crate::server::ReferenceServer;
 
@@ -199,9 +199,10 @@ async fn accept(
                 Err(refused) => return refused.into_response(),
             };
             entered = Some(request.id.clone());
+            let id = request.id.clone();
             let extensions = request.request.extensions_mut();
             extensions.insert(parts);
-            extensions.insert(place);
+            extensions.insert(Arc::new(Handled::new(&outbox, id, place)));
         }
         ClientJsonRpcMessage::Notification(notification) => {
             notification.notification.extensions_mut().insert(parts);

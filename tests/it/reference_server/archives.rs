@@ -89,6 +89,20 @@ async fn hostile_archives_are_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
+async fn what_fails_midway_leaves_neither_files_nor_folders() {
+    let (folder, server) = serving(&[]).await;
+    let client = Client::modern(&server.url, None);
+    let mut damaged = archive(&[("a/one", b"one"), ("b/c/two", b"two two two two"), ("b/d/three", b"three")]);
+    let name = damaged.windows(7).position(|window| window == b"b/c/two").unwrap();
+    damaged[name + 8] ^= 0xff;
+    std::fs::write(folder.path().join("damaged.zip"), damaged).unwrap();
+    let extract = json!({ "path": "damaged.zip", "folder": "into/deep" });
+    assert_eq!(refused(&client, "archive_extract", extract).await["code"], "invalid_archive");
+    let there: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(there, ["damaged.zip"]);
+}
+
+#[tokio::test]
 async fn an_image_is_resized_and_converted() {
     let (folder, server) = serving(&[]).await;
     let client = Client::modern(&server.url, None);

@@ -213,3 +213,23 @@ async fn what_is_no_message_does_not_end_the_stream() {
     stdio.write(&request("after", "ping", json!({}))).await;
     assert_eq!(stdio.line().await["id"], "after");
 }
+
+/// Also a batch's, which is read before rmcp sees the request.
+#[tokio::test]
+async fn a_foreign_request_is_refused_before_its_body_comes() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Server::reference().await;
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
+    for foreign in ["host: evil.example\r\n".to_owned(), format!("host: {address}\r\norigin: http://evil.example\r\n")]
+    {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\n{foreign}content-type: application/json\r\ncontent-length: 1000000\r\n\r\n["
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let reading = stream.read_exact(&mut answer);
+        tokio::time::timeout(std::time::Duration::from_secs(5), reading).await.expect("no answer").unwrap();
+        assert_eq!(std::str::from_utf8(&answer).unwrap(), "HTTP/1.1 403", "{foreign}");
+    }
+}

@@ -95,3 +95,25 @@ async fn the_endpoint_cannot_take_a_path_that_is_served() {
         assert_eq!(ended.code, Some(2), "{path}: {}", ended.stderr);
     }
 }
+
+#[tokio::test]
+async fn links_name_an_address_that_clients_can_use() {
+    let folder = tempfile::tempdir().unwrap();
+    for everywhere in ["0.0.0.0:0", "[::]:0"] {
+        for more in [vec!["--files", folder.path().to_str().unwrap()], vec!["--objects", "memory:"]] {
+            let mut command = Command::new(parts::binary("doorward-reference-server"));
+            command.args(["--listen", everywhere]).args(&more).env_remove("REFERENCE_SERVER_PUBLIC_URL");
+            let ended = run_command(&mut command, Duration::from_secs(20)).await;
+            assert_eq!(ended.code, Some(1), "{everywhere} {more:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains("--public-url"), "{}", ended.stderr);
+        }
+    }
+    // With it, or without anything that links lead to, it starts.
+    let public = ["--files", folder.path().to_str().unwrap(), "--public-url", "https://mcp.example.com"];
+    for more in [&public[..], &[]] {
+        let mut command = Command::new(parts::binary("doorward-reference-server"));
+        command.args(["--listen", "0.0.0.0:0"]).args(more).env_remove("REFERENCE_SERVER_PUBLIC_URL");
+        let mut process = crate::support::process::Process::start("reference server", &mut command);
+        process.ready(|line| line.starts_with("listening on ")).await;
+    }
+}

@@ -175,3 +175,19 @@ async fn store_works_again_when_the_database_does() {
     assert!(matches!(store.read(&path("b"), None).await, Err(StoreError::NotFound(_))));
     store.create(&path("b"), body("text")).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn news_beside_an_unreadable_change_is_told() {
+    let server = Postgres::start().await;
+    let (store, other) = (open(&server.url()).await.unwrap(), open(&server.url()).await.unwrap());
+    let mut feed = store.feed().await.unwrap().unwrap();
+    // In one transaction with what is readable, so that one look sees them all.
+    let changes = "INSERT INTO changes (path, listed, origin, at) VALUES
+        ('before', TRUE, 'x', 9999999999999), ('../a', TRUE, 'x', 9999999999999), ('behind', TRUE, 'x', 9999999999999)";
+    server.sql(changes).await;
+    let news = tokio::time::timeout(std::time::Duration::from_secs(20), feed.next()).await.unwrap().unwrap();
+    let paths: Vec<&str> = news.documents.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, ["before", "behind"]);
+    other.create(&path("later"), body("text")).await.unwrap();
+    assert_eq!(feed.next().await.unwrap().documents[0].path.as_str(), "later");
+}

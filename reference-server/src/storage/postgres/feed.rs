@@ -89,7 +89,7 @@ impl PostgresFeed {
             let Some(seq) = row.try_get::<Option<i64>, _>("seq")? else { continue };
             let news = self.told.insert((row.try_get("xid")?, seq));
             if news && row.try_get::<&str, _>("origin")? != &*self.store.origin {
-                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?)?;
+                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?);
             }
         }
         self.told = self.told.split_off(&(self.from, i64::MIN));

@@ -41,6 +41,11 @@ const HISTORY: &str = "
 const ALL: &str =
     "SELECT name, version, body, created_at, updated_at FROM prompts WHERE name > $1 ORDER BY name LIMIT 1";
 
+const NEXT_EARLIER: &str = "
+    SELECT earlier.name, earlier.version, earlier.body, prompts.created_at, earlier.updated_at
+    FROM prompts JOIN prompt_versions AS earlier ON earlier.name = prompts.name
+    WHERE prompts.name = $1 AND earlier.version > $2 ORDER BY earlier.version LIMIT 1";
+
 const PUT_EARLIER: &str = "INSERT INTO prompt_versions (name, version, body, updated_at) VALUES ($1, $2, $3, $4)";
 
 /// What is bound to a statement.
@@ -244,7 +249,7 @@ pub(in crate::storage) async fn history(
     Ok(Page::cut(found, limit))
 }
 
-/// Gives every prompt to a backup: as it is, then its earlier versions, the newest first.
+/// Gives every prompt to a backup: as it is, then its earlier versions, the oldest first.
 pub(in crate::storage) async fn dump(rows: &mut dyn Rows, records: &Records) -> Result<(), BackupError> {
     let give = async |record| records.send(record).await.map_err(|_| BackupError::Stopped);
     let mut after = String::new();
@@ -255,15 +260,21 @@ pub(in crate::storage) async fn dump(rows: &mut dyn Rows, records: &Records) -> 
             after = row.name;
             continue;
         };
-        let mut below = prompt.version;
         give(Record::Prompt(prompt)).await?;
-        while let Some(earlier) = versions(rows, &name, below.into(), 1).await?.pop() {
-            below = earlier.version;
+        let mut above = 0;
+        while let Some(earlier) = next_earlier(rows, &name, above).await? {
+            above = earlier.version;
             give(Record::EarlierPrompt(earlier)).await?;
         }
         after = row.name;
     }
     Ok(())
+}
+
+/// The oldest earlier version above this one.
+async fn next_earlier(rows: &mut dyn Rows, name: &PromptName, above: u32) -> Result<Option<Prompt>, StoreError> {
+    let found = rows.fetch(NEXT_EARLIER, &[Bound::Text(name.as_str()), Bound::Number(above.into())]).await?;
+    found.first().map_or(Ok(None), Row::prompt)
 }
 
 /// Whether a prompt is or was here.

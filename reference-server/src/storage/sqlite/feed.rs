@@ -33,7 +33,7 @@ impl SqliteFeed {
         for row in rows {
             self.seen = row.try_get("seq")?;
             if row.try_get::<&str, _>("origin")? != &*self.store.origin {
-                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?)?;
+                changes.add(row.try_get("kind")?, row.try_get("path")?, row.try_get("listed")?);
             }
         }
         Ok(changes)

@@ -46,6 +46,19 @@ async fn file_is_created_for_its_owner_only_and_holds_everything_after_reopening
     again.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_in_memory_stay_when_callers_go_away() {
+    let store = SqliteStore::in_memory(Limits::default()).await.unwrap();
+    store.create(&path("first"), body("one")).await.unwrap();
+    for number in 0..2_000_u32 {
+        let (path, store) = (path(&number.to_string()), store.clone());
+        let writing = tokio::spawn(async move { store.create(&path, body("text")).await });
+        tokio::time::sleep(std::time::Duration::from_micros(u64::from(number % 400))).await;
+        writing.abort();
+    }
+    assert_eq!(store.read(&path("first"), None).await.unwrap().body.content, "one");
+}
+
 #[tokio::test]
 async fn file_that_is_no_database_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();

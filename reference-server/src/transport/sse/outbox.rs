@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rmcp::model::{RequestId, ServerJsonRpcMessage};
@@ -26,6 +26,31 @@ pub(super) type Place = Arc<Held>;
 pub(super) struct Held {
     _permit: OwnedSemaphorePermit,
     _under_way: Option<UnderWay>,
+}
+
+/// A request with its handler. Where the handler panics nothing answers, so that it frees the place itself.
+#[derive(Debug)]
+pub(super) struct Handled {
+    outbox: Weak<Outbox>,
+    id: RequestId,
+    _place: Place,
+}
+
+impl Handled {
+    pub(super) fn new(outbox: &Arc<Outbox>, id: RequestId, place: Place) -> Self {
+        Self { outbox: Arc::downgrade(outbox), id, _place: place }
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        // Otherwise the answer, which comes after the handler, still holds the place.
+        if std::thread::panicking()
+            && let Some(outbox) = self.outbox.upgrade()
+        {
+            outbox.leave(&self.id);
+        }
+    }
 }
 
 /// Why a request has no place.

@@ -120,3 +120,23 @@ async fn idle_session_stays() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(client.request(1, "ping", json!({})).await, 202);
 }
+
+#[tokio::test]
+async fn a_handler_that_breaks_down_frees_its_place() {
+    let (outbox, _queue) = Outbox::new(BACKLOG);
+    let id = |number: i64| rmcp::model::RequestId::Number(number);
+    for number in 0..40 {
+        let place = outbox.enter(&id(number), None).unwrap();
+        let handled = Arc::new(Handled::new(&outbox, id(number), place));
+        let handler = tokio::spawn(async move {
+            let _handled = handled;
+            tokio::task::yield_now().await;
+            panic!("a handler breaks down");
+        });
+        assert!(handler.await.unwrap_err().is_panic());
+    }
+    // One that ends well keeps it until its answer was sent.
+    let place = outbox.enter(&id(1), None).unwrap();
+    drop(Handled::new(&outbox, id(1), place));
+    assert!(outbox.enter(&id(1), None).is_err());
+}

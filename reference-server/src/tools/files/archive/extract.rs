@@ -77,6 +77,9 @@ async fn extract(call: Call) -> Outcome {
         match store(directory, &path, content).await {
             Ok(stored) => files.push(stored),
             Err(error) => {
+                if let ToolError::Directory(FileError::Unconfirmed(stored)) = &error {
+                    files.push(Stat::clone(stored));
+                }
                 undo(directory, &files).await;
                 return Err(error);
             }
