@@ -172,6 +172,15 @@ async fn another_database_is_taken_and_memory_is_not_given_up() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(watched.path("b.db").exists() && !watched.path("b.db-wal").exists());
+    // Also where the server ends before the calls that hold the old one do.
+    let held = watched.client();
+    let held = tokio::spawn(async move { held.call("slow_compute", json!({ "seconds": 60 })).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    watched.taken("database = 'b.db'\n").await;
+    watched.server.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(watched.server.process.exit_code(PATIENCE).await, Some(0));
+    assert!(!watched.path("a.db-wal").exists() && !watched.path("b.db-wal").exists());
+    held.abort();
 
     let mut watched = Watched::start("objects = 'memory:'\n").await;
     let client = watched.client();
