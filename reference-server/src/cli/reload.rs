@@ -17,6 +17,7 @@ use axum::Router;
 use doorward_reference_server::storage::Store;
 use doorward_reference_server::transport::generations::{Generations, Retired};
 use doorward_reference_server::transport::http;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -29,6 +30,9 @@ use super::{Arguments, Logging, own_files};
 /// Pause between two looks at whether a store is in use still.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long what was replaced may take to end once the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// What takes changed settings, over HTTP.
 pub(super) struct Reload<'a> {
     process: &'a Process,
@@ -37,6 +41,8 @@ pub(super) struct Reload<'a> {
     stop: CancellationToken,
     generations: Arc<Generations>,
     logging: &'a Logging,
+    /// What was replaced and ends.
+    ending: JoinSet<()>,
 }
 
 impl<'a> Reload<'a> {
@@ -53,7 +59,7 @@ impl<'a> Reload<'a> {
     ) -> Result<Self, RunError> {
         let (app, streams) = app(serving, bound, &stop)?;
         let generations = Generations::new(app, streams);
-        Ok(Self { process, serving, bound, stop, generations, logging })
+        Ok(Self { process, serving, bound, stop, generations, logging, ending: JoinSet::new() })
     }
 
     /// What the listener serves.
@@ -72,6 +78,14 @@ impl<'a> Reload<'a> {
                 }
                 Err(error) => changes.refuse(&error.to_string()),
             }
+        }
+    }
+
+    /// Waits for what was replaced, once the server stops: a clean end leaves one file of every database.
+    pub(super) async fn end(mut self) {
+        let ended = async { while self.ending.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!("a database that was left is still in use; it is cut");
         }
     }
 
@@ -94,7 +108,8 @@ impl<'a> Reload<'a> {
         self.logging.set(filter);
         let retired = self.generations.replace(app, streams);
         let before = std::mem::replace(self.serving, next);
-        tokio::spawn(end(retired, before, replaced));
+        while self.ending.try_join_next().is_some() {}
+        self.ending.spawn(end(retired, before, replaced, self.stop.clone()));
         for setting in restart {
             tracing::warn!(target: "settings", setting, "a changed setting needs a restart; the old one stays");
         }
@@ -123,7 +138,7 @@ fn app(
 }
 
 /// Lets what is under way end, then closes the store, where another one took its place.
-async fn end(retired: Retired, before: Serving, replaced: bool) {
+async fn end(retired: Retired, before: Serving, replaced: bool, stop: CancellationToken) {
     retired.end().await;
     let store = Arc::clone(&before.store);
     drop(before);
@@ -131,7 +146,7 @@ async fn end(retired: Retired, before: Serving, replaced: bool) {
         return;
     }
     // A task that began before may go on for longer.
-    while Arc::strong_count(&store) > 1 {
+    while Arc::strong_count(&store) > 1 && !stop.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }
     store.close().await;

@@ -93,10 +93,14 @@ async fn offer_changing(
     let mut reload = Reload::new(process, serving, bound, stop.clone(), logging)?;
     tell(&listener, &path)?;
     let app = reload.app();
-    tokio::select! {
-        served = listener.serve_app(app, stop) => served.map_err(RunError::Serve),
+    let served = tokio::select! {
+        served = listener.serve_app(app, stop.clone()) => served.map_err(RunError::Serve),
         never = reload.follow(changes) => match never {},
-    }
+    };
+    // Also where serving failed and nobody said stop.
+    stop.cancel();
+    reload.end().await;
+    served
 }
 
 /// Says that it listens, and where.

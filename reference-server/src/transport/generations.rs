@@ -82,10 +82,13 @@ impl Generations {
 }
 
 impl Retired {
-    /// Waits until nothing is under way, or [`PATIENCE`] is over; then ends the streams, and with them the sessions.
+    /// Waits until nothing is under way, the streams were ended otherwise, or [`PATIENCE`] is over; then ends the streams,
+    /// and with them the sessions.
     pub async fn end(mut self) {
-        if tokio::time::timeout(PATIENCE, self.ended.recv()).await.is_err() {
-            tracing::warn!("requests under way were not done in time; they end with the settings that they began with");
+        tokio::select! {
+            _ = self.ended.recv() => {}
+            () = self.streams.cancelled() => {}
+            () = tokio::time::sleep(PATIENCE) => tracing::warn!("requests under way in a replaced server were not done in time"),
         }
         self.streams.cancel();
     }

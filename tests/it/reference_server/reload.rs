@@ -131,14 +131,14 @@ async fn wrong_settings_are_told_by_their_place_and_the_old_ones_stay() {
 async fn calls_under_way_end_with_what_they_began_with() {
     let mut watched = Watched::start(&format!("{TEN}legacy-sse = true\n")).await;
     let slow = |client: Client| {
-        tokio::spawn(async move { client.call("slow_compute", json!({ "seconds": 3, "label": "x" })).await })
+        tokio::spawn(async move { client.call("slow_compute", json!({ "seconds": 5, "label": "x" })).await })
     };
     let legacy = Client::legacy(&watched.server.url, None).await;
     let mut stream = Events::of_session(&legacy).await;
     let calls = [slow(watched.client()), slow(legacy.clone())];
     let mut sse = super::legacy_sse::Stream::open(watched.server.url.trim_end_matches("/mcp")).await;
     sse.initialize(json!({})).await;
-    let params = json!({ "name": "slow_compute", "arguments": { "seconds": 3 } });
+    let params = json!({ "name": "slow_compute", "arguments": { "seconds": 5 } });
     sse.send(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params })).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     watched.taken(TWENTY).await;
@@ -146,9 +146,9 @@ async fn calls_under_way_end_with_what_they_began_with() {
     assert!(calls.iter().all(|call| !call.is_finished()), "they were under way over the change");
     for call in calls {
         let answer = call.await.unwrap();
-        assert!(answer.result()["content"][0]["text"].as_str().unwrap().contains("in 3 seconds"), "{}", answer.body);
+        assert!(answer.result()["content"][0]["text"].as_str().unwrap().contains("in 5 seconds"), "{}", answer.body);
     }
-    assert!(sse.answer(7).await["result"]["content"][0]["text"].as_str().unwrap().contains("in 3 seconds"));
+    assert!(sse.answer(7).await["result"]["content"][0]["text"].as_str().unwrap().contains("in 5 seconds"));
     // With the last call the old state is gone, and with it its streams.
     stream.until_end().await;
     assert_eq!(legacy.request("ping", json!({})).await.status, 404);
@@ -172,6 +172,15 @@ async fn another_database_is_taken_and_memory_is_not_given_up() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(watched.path("b.db").exists() && !watched.path("b.db-wal").exists());
+    // Also where the server ends before the calls that hold the old one do.
+    let held = watched.client();
+    let held = tokio::spawn(async move { held.call("slow_compute", json!({ "seconds": 60 })).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    watched.taken("database = 'b.db'\n").await;
+    watched.server.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(watched.server.process.exit_code(PATIENCE).await, Some(0));
+    assert!(!watched.path("a.db-wal").exists() && !watched.path("b.db-wal").exists());
+    held.abort();
 
     let mut watched = Watched::start("objects = 'memory:'\n").await;
     let client = watched.client();
