@@ -26,6 +26,12 @@ pub(crate) enum Error {
     ProcessGone { pid: u32 },
     #[error("no doorward binary at {path}: build it, or name it with --doorward", path = path.display())]
     NoDoorward { path: PathBuf },
+    #[error("no reference server at {path}: build it, or name it with --server", path = path.display())]
+    NoServer { path: PathBuf },
+    #[error("no session was begun: status {status}")]
+    NoSession { status: u16 },
+    #[error("no session was begun: {0}")]
+    Handshake(#[source] crate::load::client::ExchangeError),
     #[error("no nginx on PATH or in /usr/sbin: install the Debian package nginx-light")]
     NoNginx,
     #[error("cannot make a key: {0}")]
