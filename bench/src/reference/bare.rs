@@ -8,6 +8,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
     routing::post,
+    serve::ListenerExt as _,
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -88,6 +89,9 @@ fn serve(listen: SocketAddr, app: Router) -> Result<()> {
         let listener = TcpListener::bind(listen).await.map_err(Error::io("bind the listener"))?;
         let address = listener.local_addr().map_err(Error::io("learn the address listened on"))?;
         println!("listening on http://{address}/mcp");
+        let listener = listener.tap_io(|connection| {
+            let _kept = connection.set_nodelay(true);
+        });
         axum::serve(listener, app).await.map_err(Error::io("serve"))
     })
 }
