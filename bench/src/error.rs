@@ -32,6 +32,18 @@ pub(crate) enum Error {
     NoSession { status: u16 },
     #[error("no session was begun: {0}")]
     Handshake(#[source] crate::load::client::ExchangeError),
+    #[error("a document's path: {0}")]
+    Path(#[source] doorward_reference_server::storage::path::PathError),
+    #[error("the database's URL: {0}")]
+    Database(#[from] doorward_reference_server::storage::postgres::UrlError),
+    #[error("the database: {0}")]
+    Open(#[from] doorward_reference_server::storage::location::OpenError),
+    #[error("the documents: {0}")]
+    Load(#[from] doorward_reference_server::storage::backup::BackupError),
+    #[error("a search: {0}")]
+    Store(#[from] doorward_reference_server::storage::StoreError),
+    #[error("a search: {0}")]
+    Search(#[from] doorward_reference_server::storage::query::SearchError),
     #[error("no nginx on PATH or in /usr/sbin: install the Debian package nginx-light")]
     NoNginx,
     #[error("cannot make a key: {0}")]

@@ -11,6 +11,7 @@ mod memory;
 mod passthrough;
 mod process;
 mod reference;
+mod search;
 mod upstream;
 mod wire;
 
@@ -33,6 +34,8 @@ enum Cli {
     Memory(memory::Args),
     /// Measure CPU per trivial tool call of the reference server, a bare rmcp handler and a bare axum route
     Reference(reference::Args),
+    /// Measure how long the reference server's store searches over many documents
+    Search(search::Args),
     /// Send requests to one address and report throughput and latency
     Load(load::Args),
     /// Run the deterministic MCP server
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Cli::Compare(args) => on_one_thread(compare::run(&args)),
         Cli::Memory(args) => on_one_thread(memory::run(&args)),
         Cli::Reference(args) => on_one_thread(reference::run(&args)),
+        Cli::Search(args) => on_one_thread(search::run(&args)),
         Cli::Load(args) => on_one_thread(load::run(&args)),
         Cli::Upstream(args) => upstream::run(&args),
         Cli::Passthrough(args) => passthrough::run(&args),
