@@ -26,6 +26,24 @@ pub(crate) enum Error {
     ProcessGone { pid: u32 },
     #[error("no doorward binary at {path}: build it, or name it with --doorward", path = path.display())]
     NoDoorward { path: PathBuf },
+    #[error("no reference server at {path}: build it, or name it with --server", path = path.display())]
+    NoServer { path: PathBuf },
+    #[error("no session was begun: status {status}")]
+    NoSession { status: u16 },
+    #[error("no session was begun: {0}")]
+    Handshake(#[source] crate::load::client::ExchangeError),
+    #[error("a document's path: {0}")]
+    Path(#[source] doorward_reference_server::storage::path::PathError),
+    #[error("the database's URL: {0}")]
+    Database(#[from] doorward_reference_server::storage::postgres::UrlError),
+    #[error("the database: {0}")]
+    Open(#[from] doorward_reference_server::storage::location::OpenError),
+    #[error("the documents: {0}")]
+    Load(#[from] doorward_reference_server::storage::backup::BackupError),
+    #[error("a search: {0}")]
+    Store(#[from] doorward_reference_server::storage::StoreError),
+    #[error("a search: {0}")]
+    Search(#[from] doorward_reference_server::storage::query::SearchError),
     #[error("no nginx on PATH or in /usr/sbin: install the Debian package nginx-light")]
     NoNginx,
     #[error("cannot make a key: {0}")]

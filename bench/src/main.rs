@@ -10,6 +10,8 @@ mod mcp;
 mod memory;
 mod passthrough;
 mod process;
+mod reference;
+mod search;
 mod upstream;
 mod wire;
 
@@ -30,21 +32,33 @@ enum Cli {
     Compare(compare::Args),
     /// Measure memory at rest and per idle stream, and the time from start to ready
     Memory(memory::Args),
+    /// Measure CPU per trivial tool call of the reference server, a bare rmcp handler and a bare axum route
+    Reference(reference::Args),
+    /// Measure how long the reference server's store searches over many documents
+    Search(search::Args),
     /// Send requests to one address and report throughput and latency
     Load(load::Args),
     /// Run the deterministic MCP server
     Upstream(upstream::Args),
     /// Run the bare pingora pass-through
     Passthrough(passthrough::Args),
+    /// Run a bare rmcp handler with one tool
+    BareRmcp(reference::bare::RmcpArgs),
+    /// Run a bare axum route that answers with the bytes of a file
+    BareAxum(reference::bare::AxumArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse() {
         Cli::Compare(args) => on_one_thread(compare::run(&args)),
         Cli::Memory(args) => on_one_thread(memory::run(&args)),
+        Cli::Reference(args) => on_one_thread(reference::run(&args)),
+        Cli::Search(args) => on_one_thread(search::run(&args)),
         Cli::Load(args) => on_one_thread(load::run(&args)),
         Cli::Upstream(args) => upstream::run(&args),
         Cli::Passthrough(args) => passthrough::run(&args),
+        Cli::BareRmcp(args) => reference::bare::run_rmcp(&args),
+        Cli::BareAxum(args) => reference::bare::run_axum(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,11 +8,14 @@ use std::{fmt::Write as _, ops::Range};
 
 /// The revision that is spoken.
 pub(crate) const REVISION: &str = "2026-07-28";
+/// The newest revision with sessions.
+pub(crate) const SESSION_REVISION: &str = "2025-11-25";
 /// In the text of each `tools/call` result of the upstream.
 pub(crate) const CALL_MARKER: &str = "doorward-bench-ok";
 /// Digits of a request id, which is sent as a string of constant length.
 const ID_DIGITS: usize = 16;
-const ID_BLANK: &str = "0000000000000000";
+/// What stands for an id until one is set.
+pub(crate) const ID_BLANK: &str = "0000000000000000";
 
 /// The name of the upstream's tool with this number.
 pub(crate) fn tool_name(number: usize) -> String {
@@ -24,6 +27,8 @@ pub(crate) fn tool_name(number: usize) -> String {
 pub(crate) enum Ask {
     /// `tools/call` whose whole body has this many bytes (or the least possible, when that is more).
     Call { tool: String, body_bytes: usize },
+    /// `tools/call` of the reference server's `echo`, with [`CALL_MARKER`] as its message.
+    Echo,
     /// `tools/list`, first page.
     ListTools,
     /// `subscriptions/listen`: an event stream that stays open.
@@ -53,10 +58,39 @@ impl Request {
         if let Some(token) = token {
             let _ = write!(head, "Authorization: Bearer {token}\r\n");
         }
+        Self::whole(head, &body)
+    }
+
+    /// [`Ask::Echo`] in a session of the revision [`SESSION_REVISION`].
+    pub(crate) fn echo_in_session(host: &str, path: &str, session: &str) -> Self {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"{ID_BLANK}","method":"tools/call","params":{{{}"#,
+            echo().trim_start_matches(',')
+        );
+        Self::whole(session_head(host, path) + &format!("Mcp-Session-Id: {session}\r\n"), &body)
+    }
+
+    /// The `initialize` that begins such a session.
+    pub(crate) fn initialize(host: &str, path: &str) -> Self {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":"{ID_BLANK}","method":"initialize","params":{{"protocolVersion":"{SESSION_REVISION}","capabilities":{{}},"clientInfo":{{"name":"doorward-bench","version":"1"}}}}}}"#
+        );
+        Self::whole(session_head(host, path), &body)
+    }
+
+    /// The notification that ends its handshake. It has no id; nothing is to be set in it.
+    pub(crate) fn initialized(host: &str, path: &str, session: &str) -> Self {
+        let head = session_head(host, path) + &format!("Mcp-Session-Id: {session}\r\n");
+        Self::whole(head, r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+    }
+
+    /// Head without its end, and body.
+    fn whole(mut head: String, body: &str) -> Self {
+        // Writing to a String cannot fail.
         let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
-        let id_at = head.len() + body.find(ID_BLANK).unwrap_or_default();
-        head.push_str(&body);
-        Self { bytes: head.into_bytes(), id: id_at..id_at + ID_DIGITS }
+        let id = body.find(ID_BLANK).map_or(0..0, |at| head.len() + at..head.len() + at + ID_DIGITS);
+        head.push_str(body);
+        Self { bytes: head.into_bytes(), id }
     }
 
     /// Writes `id` into the request, as its last 16 decimal digits.
@@ -75,6 +109,13 @@ impl Request {
     pub(crate) fn id(&self) -> &[u8] {
         self.bytes.get(self.id.clone()).unwrap_or_default()
     }
+}
+
+fn session_head(host: &str, path: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: doorward-bench\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: {SESSION_REVISION}\r\n"
+    )
 }
 
 /// Method, mirrored name and JSON body.
@@ -96,6 +137,7 @@ fn body(ask: &Ask) -> (&'static str, Option<&str>, String) {
             body.push_str(tail);
             ("tools/call", Some(tool.as_str()), body)
         }
+        Ask::Echo => ("tools/call", Some("echo"), open("tools/call") + &echo()),
         Ask::ListTools => ("tools/list", None, open("tools/list") + "}}"),
         Ask::Listen => (
             "subscriptions/listen",
@@ -103,6 +145,11 @@ fn body(ask: &Ask) -> (&'static str, Option<&str>, String) {
             open("subscriptions/listen") + r#","notifications":{"toolsListChanged":true}}}"#,
         ),
     }
+}
+
+/// Name and arguments of a call of `echo`, and the end of the request.
+fn echo() -> String {
+    format!(r#","name":"echo","arguments":{{"message":"{CALL_MARKER}"}}}}}}"#)
 }
 
 /// Endless text of letters, spaces, digits and punctuation, always the same, that needs no escaping in JSON. It is

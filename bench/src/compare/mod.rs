@@ -6,28 +6,25 @@
 
 pub(crate) mod cpu;
 pub(crate) mod credentials;
+pub(crate) mod measure;
 mod policies;
-mod report;
+pub(crate) mod report;
 mod scenario;
-mod table;
+pub(crate) mod table;
 pub(crate) mod targets;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
 
 use crate::{
     error::{Error, Result},
-    load::{Plan, client::Connection, drive},
-    mcp::Request,
+    load::Plan,
     process::{self, Process},
 };
-use cpu::CpuSample;
 use credentials::Issuer;
 use report::{Bar, Machine, Measurement, Report, Row};
 pub(crate) use report::{Machine as MachineFacts, commit, median_of, profile, unix_s};
@@ -38,8 +35,6 @@ use targets::{Cpus, Site, find_doorward};
 const ANSWER_BYTES: usize = 1024;
 /// Different forged tokens that are sent in turn.
 const FORGED_TOKENS: usize = 512;
-/// How long a target may take until it answers as expected.
-const PREFLIGHT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, clap::Args, Serialize)]
 pub(crate) struct Args {
@@ -110,16 +105,15 @@ pub(crate) async fn run(args: &Args) -> Result<()> {
     let fleet = Fleet::start(&args, scratch.path()).await?;
     let mut cells = fleet.cells(&args)?;
     for cell in &cells {
-        preflight(cell).await?;
+        measure::preflight(&cell.plan, cell.scenario.label(), cell.target.label()).await?;
     }
-    measure(&args, &mut cells, &mut fastrand::Rng::with_seed(seed)).await?;
+    all_rounds(&args, &mut cells, &mut fastrand::Rng::with_seed(seed)).await?;
     fleet.stop().await;
     let rows = rows(&cells);
     println!("{}\n\n{}", machine.line(), table::render(&rows));
     let bars = bars(&rows);
     for bar in &bars {
-        let verdict = if bar.holds { "holds" } else { "does not hold" };
-        println!("{}: {:.2}, at most {:.2}: {verdict}", bar.name, bar.value, bar.at_most);
+        println!("{}", bar.line());
     }
     let errors = rows.iter().map(|row| row.errors).sum();
     let json = args.json.clone();
@@ -260,68 +254,23 @@ impl Fleet {
     }
 }
 
-fn seconds(value: f64) -> Duration {
+pub(crate) fn seconds(value: f64) -> Duration {
     Duration::try_from_secs_f64(value).unwrap_or_default()
 }
 
-/// One request of each kind, again until it is answered as expected: a proxy may still be learning its catalogue.
-async fn preflight(cell: &Cell) -> Result<()> {
-    let give_up = Instant::now() + PREFLIGHT;
-    let mut seen = (0, String::new());
-    while let Some(mut request) = cell.plan.requests.first().cloned() {
-        request.set_id(u64::MAX);
-        match ask(cell.plan.target, &request).await {
-            Some((status, body)) if cell.plan.expect.met(&request, status, &body) => return Ok(()),
-            Some((status, body)) => {
-                seen = (status, String::from_utf8_lossy(&body).chars().take(300).collect());
-            }
-            None => {}
-        }
-        if Instant::now() > give_up {
-            break;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    Err(Error::Preflight { scenario: cell.scenario.label(), target: cell.target.label(), status: seen.0, body: seen.1 })
-}
-
-async fn ask(target: SocketAddr, request: &Request) -> Option<(u16, Vec<u8>)> {
-    let mut connection = Connection::open(target).await.ok()?;
-    let reply = connection.exchange(request.bytes()).await.ok()?;
-    Some((reply.status, reply.body.to_vec()))
-}
-
 /// All rounds. Progress goes to stderr.
-async fn measure(args: &Args, cells: &mut [Cell], random: &mut fastrand::Rng) -> Result<()> {
+async fn all_rounds(args: &Args, cells: &mut [Cell], random: &mut fastrand::Rng) -> Result<()> {
     for round in 1..=args.rounds {
         eprintln!("round {round} of {}", args.rounds);
         let mut order: Vec<&mut Cell> = cells.iter_mut().collect();
         random.shuffle(&mut order);
         for cell in order {
-            let (mut before, mut after) = (None, None);
-            let pid = cell.pid;
-            let outcome =
-                drive(&cell.plan, || before = Some(CpuSample::take(pid)), || after = Some(CpuSample::take(pid)))
-                    .await?;
-            let (Some(before), Some(after)) = (before, after) else {
-                continue;
-            };
-            let used = after?.since(&before?);
-            cell.rounds.push(Measurement {
-                requests: outcome.requests,
-                errors: outcome.errors,
-                cpu_us_per_request: per_request_us(used, outcome.requests),
-                requests_per_s: outcome.requests_per_s(),
-                latency: outcome.latencies.percentiles(),
-            });
+            if let Some(measurement) = measure::round(&cell.plan, cell.pid).await? {
+                cell.rounds.push(measurement);
+            }
         }
     }
     Ok(())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-fn per_request_us(used: Duration, requests: u64) -> f64 {
-    used.as_secs_f64() * 1e6 / requests.max(1) as f64
 }
 
 /// Medians, and ratios to the pass-through.
@@ -354,10 +303,7 @@ fn bars(rows: &[Row]) -> Vec<Bar> {
         rows.iter().find(same).map(|row| row.median.cpu_us_per_request).filter(|cpu| *cpu > 0.0)
     };
     let call = cpu(Scenario::Call, Target::Doorward);
-    let bar = |name, over: Option<f64>, under: Option<f64>, at_most| {
-        let value = over? / under?;
-        Some(Bar { name, value, at_most, holds: value <= at_most })
-    };
+    let bar = |name, over: Option<f64>, under: Option<f64>, at_most| Some(Bar::new(name, over? / under?, at_most));
     [
         bar("full pipeline over the pass-through (goal 1.00)", call, cpu(Scenario::Call, Target::PassThrough), 1.5),
         bar("refused forged token over an allowed call", cpu(Scenario::ForgedToken, Target::Doorward), call, 0.5),

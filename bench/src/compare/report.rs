@@ -45,9 +45,21 @@ pub(crate) struct Bar {
     pub(crate) holds: bool,
 }
 
+impl Bar {
+    pub(crate) fn new(name: &'static str, value: f64, at_most: f64) -> Self {
+        Self { name, value, at_most, holds: value <= at_most }
+    }
+
+    /// For people.
+    pub(crate) fn line(&self) -> String {
+        let verdict = if self.holds { "holds" } else { "does not hold" };
+        format!("{}: {:.2}, at most {:.2}: {verdict}", self.name, self.value, self.at_most)
+    }
+}
+
 /// The whole run.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report<S> {
+pub(crate) struct Report<S, R = Row> {
     /// Of the working folder's repository; with `-dirty` when it has changes.
     pub(crate) commit: String,
     /// Seconds since 1970.
@@ -57,7 +69,7 @@ pub(crate) struct Report<S> {
     pub(crate) profile: String,
     pub(crate) machine: Machine,
     pub(crate) settings: S,
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<R>,
     pub(crate) bars: Vec<Bar>,
 }
 

@@ -11,24 +11,29 @@ const WORDS: usize = 2;
 
 /// An aligned table that is also valid Markdown.
 pub(crate) fn render(rows: &[Row]) -> String {
-    let mut cells = vec![TITLES.map(str::to_owned)];
-    cells.extend(rows.iter().map(cells_of));
+    aligned(&TITLES, WORDS, rows.iter().map(cells_of).collect())
+}
+
+/// The same for any cells, of which the first `words` of each line are words and the others figures.
+pub(crate) fn aligned<const N: usize>(titles: &[&str; N], words: usize, lines: Vec<[String; N]>) -> String {
+    let mut cells = vec![titles.map(str::to_owned)];
+    cells.extend(lines);
     let width = |column: usize| {
         let lengths = cells.iter().filter_map(|row| row.get(column));
         lengths.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
+    let widths: Vec<usize> = (0..N).map(width).collect();
     let mut out = String::new();
     for (line, row) in cells.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             // Writing to a String cannot fail.
-            let _ = if column < WORDS { write!(out, "| {cell:<width$} ") } else { write!(out, "| {cell:>width$} ") };
+            let _ = if column < words { write!(out, "| {cell:<width$} ") } else { write!(out, "| {cell:>width$} ") };
         }
         out.push_str("|\n");
         if line == 0 {
             for (column, width) in widths.iter().enumerate() {
                 let dashes = "-".repeat(width + 1);
-                let _ = if column < WORDS { write!(out, "|{dashes}-") } else { write!(out, "|{dashes}:") };
+                let _ = if column < words { write!(out, "|{dashes}-") } else { write!(out, "|{dashes}:") };
             }
             out.push_str("|\n");
         }

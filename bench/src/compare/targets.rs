@@ -126,11 +126,11 @@ impl Site<'_> {
     }
 }
 
-fn strings(parts: &[&str]) -> Vec<String> {
+pub(crate) fn strings(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
 
-fn own_program() -> Result<PathBuf> {
+pub(crate) fn own_program() -> Result<PathBuf> {
     std::env::current_exe().map_err(Error::io("find the path of this program"))
 }
 

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use super::*;
 use crate::{load::Percentiles, mcp::Expectation};
 
@@ -60,7 +62,7 @@ fn bars_without_a_doorward_row_are_absent() {
 
 #[test]
 fn cpu_per_request_is_in_microseconds() {
-    assert_eq!(per_request_us(Duration::from_millis(10), 100), 100.0);
+    assert_eq!(measure::per_request_us(Duration::from_millis(10), 100), 100.0);
 }
 
 #[test]
@@ -78,6 +80,6 @@ async fn preflight_names_what_it_got() {
     let tokens = Tokens { valid: "t".into(), forged: vec![] };
     cell.plan.requests = Scenario::Call.requests("h", &tokens, 2);
     tokio::time::pause();
-    let error = preflight(&cell).await.unwrap_err();
+    let error = measure::preflight(&cell.plan, "tools/call", "nginx").await.unwrap_err();
     assert!(matches!(error, Error::Preflight { status: 0, .. }), "{error}");
 }

@@ -28,6 +28,8 @@ pub(crate) enum ExchangeError {
 #[derive(Debug)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
+    /// Status line and header lines.
+    pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
     /// The connection may be used again.
     pub(crate) keep_alive: bool,
@@ -74,7 +76,8 @@ impl Connection {
                         Framing::Chunked => Body::Decoded,
                         _ => Body::Input { start: head.len, end },
                     };
-                    return Ok(Reply { status, body: self.body(&body), keep_alive });
+                    let start = self.input.get(..head.len).unwrap_or_default();
+                    return Ok(Reply { status, head: start, body: self.body(&body), keep_alive });
                 }
                 None if closed => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 None => {}

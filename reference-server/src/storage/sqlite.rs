@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
     (3, "prompts", include_str!("../../migrations/sqlite/0003_prompts.sql")),
+    (5, "search", include_str!("../../migrations/sqlite/0005_search.sql")),
 ];
 
 /// Connections that read at the same time.

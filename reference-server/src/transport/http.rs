@@ -16,9 +16,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::hosts::{Hosts, guard};
@@ -164,7 +165,10 @@ impl Listener {
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
-                Self::Tcp(listener) => axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await,
+                Self::Tcp(listener) => {
+                    let listener = Patient(listener.tap_io(without_delay));
+                    axum::serve(listener, app).with_graceful_shutdown(stopped).await
+                }
                 Self::Unix(listener, path) => {
                     let served = axum::serve(Patient(listener), app).with_graceful_shutdown(stopped).await;
                     if let Err(error) = std::fs::remove_file(&path) {
@@ -181,6 +185,14 @@ impl Listener {
                 Ok(())
             }
         }
+    }
+}
+
+/// An event stream writes its head and its first event one after the other; with Nagle's algorithm the second would wait
+/// for the client's delayed acknowledgement of the first, 40 ms.
+fn without_delay(connection: &mut TcpStream) {
+    if let Err(error) = connection.set_nodelay(true) {
+        tracing::debug!(%error, "small writes may be delayed");
     }
 }
 

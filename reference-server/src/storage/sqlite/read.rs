@@ -5,6 +5,17 @@ use sqlx::sqlite::SqlitePool;
 use super::rows::{self, Bound};
 use crate::storage::{Document, DocumentPath, Filter, Page, Revision, StoreError, Summary};
 
+/// A page of the list.
+pub(super) const LIST: &str = "
+    SELECT path, version, title, media_type, octet_length(content) AS size, tags, updated_at
+    FROM documents
+    WHERE path >= ?1 AND path < ?2 AND path > ?3 AND (?5 IS NULL OR media_type = ?5)
+        AND NOT EXISTS (
+            SELECT 1 FROM json_each(?4) AS wanted
+            WHERE wanted.value NOT IN (SELECT value FROM json_each(documents.tags))
+        )
+    ORDER BY path LIMIT ?6";
+
 pub(super) async fn document(
     pool: &SqlitePool,
     path: &DocumentPath,
@@ -40,17 +51,8 @@ pub(super) async fn list(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Page<Summary>, StoreError> {
-    let statement = "
-        SELECT path, version, title, media_type, octet_length(content) AS size, tags, updated_at
-        FROM documents
-        WHERE path >= ?1 AND path < ?2 AND path > ?3 AND (?5 IS NULL OR media_type = ?5)
-            AND NOT EXISTS (
-                SELECT 1 FROM json_each(?4) AS wanted
-                WHERE wanted.value NOT IN (SELECT value FROM json_each(documents.tags))
-            )
-        ORDER BY path LIMIT ?6";
     let bound = Bound::new(filter);
-    let found = sqlx::query(statement)
+    let found = sqlx::query(LIST)
         .bind(bound.from)
         .bind(bound.below)
         .bind(after.unwrap_or_default())

@@ -146,3 +146,88 @@ async fn rebuild_that_is_dropped_leaves_the_old_index_and_no_lock() {
         .unwrap();
     assert_eq!(count, 150);
 }
+
+/// A document of a corpus in which word and place follow from the number, with times that several share.
+fn numbered(number: u32) -> Document {
+    let held = |every: u32, word: &'static str| if number.is_multiple_of(every) { word } else { "other" };
+    let tags = if number.is_multiple_of(3) { vec!["third".to_owned()] } else { vec![] };
+    Document {
+        path: path(&format!("d/{}-{number:04}", held(5, "common"))),
+        version: 1,
+        body: Body {
+            title: format!("{} {}", held(7, "common"), held(11, "also")),
+            tags: tags.into_iter().collect(),
+            ..body(&format!("common {}", held(2, "also")))
+        },
+        created_at: 1,
+        updated_at: i64::from(number * 7919 % 3600 / 3),
+    }
+}
+
+/// The order of the store's documentation, by looking at every document.
+fn ranked(documents: &[Document], wanted: &[&str], tag: bool) -> Vec<String> {
+    let holds = |text: &str, word: &str| text.split([' ', '-', '/']).any(|part| part == word);
+    let mut ranked: Vec<_> = documents
+        .iter()
+        .filter(|document| !tag || document.body.tags.contains("third"))
+        .filter_map(|document| {
+            let (title, place) = (document.body.title.as_str(), document.path.as_str());
+            let somewhere = |word: &&str| [title, place, &document.body.content].iter().any(|text| holds(text, word));
+            let score: i32 =
+                wanted.iter().map(|word| 2 * i32::from(holds(title, word)) + i32::from(holds(place, word))).sum();
+            wanted.iter().all(somewhere).then_some((-score, -document.updated_at, place.to_owned()))
+        })
+        .collect();
+    ranked.sort();
+    ranked.into_iter().map(|(.., path)| path).collect()
+}
+
+#[tokio::test]
+async fn words_of_many_documents_are_found_in_the_same_order() {
+    let store = SqliteStore::in_memory(Limits::default()).await.unwrap();
+    let documents: Vec<Document> = (0..3_600).map(numbered).collect();
+    let (send, receive) = tokio::sync::mpsc::channel(16);
+    let records: Vec<Record> = documents.iter().cloned().map(Record::Document).chain([Record::End]).collect();
+    tokio::spawn(async move {
+        for record in records {
+            send.send(record).await.unwrap();
+        }
+    });
+    store.load(receive).await.unwrap();
+    for wanted in [&["common"][..], &["common", "other"], &["common", "also"], &["other"]] {
+        for tag in [false, true] {
+            let expected = ranked(&documents, wanted, tag);
+            let filter = Filter { tags: if tag { vec!["third".to_owned()] } else { vec![] }, ..Filter::default() };
+            // The best alone, those with a place, and all.
+            for limit in [1, 20, 90, 700, 1_500, 3_600] {
+                let text = SearchText::parse(&wanted.join(" ")).unwrap();
+                let page = store.search(&text, &filter, limit).await.unwrap();
+                let found: Vec<String> = page.items.iter().map(|hit| hit.summary.path.to_string()).collect();
+                let limit = usize::try_from(limit).unwrap();
+                assert_eq!(found, expected[..limit.min(expected.len())], "{wanted:?} {tag} {limit}");
+                assert_eq!(page.more, expected.len() > limit, "{wanted:?} {tag} {limit}");
+            }
+        }
+    }
+}
+
+/// What a search ranks by is read of indexes, which hold no content.
+#[tokio::test]
+async fn searches_and_lists_read_the_indexes_that_are_meant_for_them() {
+    let store = SqliteStore::in_memory(Limits::default()).await.unwrap();
+    for (statement, index) in [
+        (search::RANKED, "USING COVERING INDEX documents_ranked (id=?)"),
+        (search::WALKED, "SCAN documents USING COVERING INDEX documents_recent"),
+        (read::LIST, "SEARCH documents USING INDEX sqlite_autoindex_documents_1 (path>? AND path<?)"),
+    ] {
+        let explained = format!("EXPLAIN QUERY PLAN {statement}");
+        let plan: Vec<String> = sqlx::query(sqlx::AssertSqlSafe(explained))
+            .fetch_all(&store.reader)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.get("detail"))
+            .collect();
+        assert!(plan.iter().any(|step| step.contains(index)), "{plan:#?}");
+    }
+}
