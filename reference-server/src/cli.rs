@@ -2,6 +2,7 @@
 
 mod assertions;
 mod backup;
+mod cache;
 mod error;
 mod fetch;
 mod files;
@@ -86,6 +87,9 @@ pub(crate) struct Arguments {
     /// Largest content of a document, in bytes
     #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
     max_document_bytes: usize,
+
+    #[command(flatten)]
+    cache: cache::CacheArguments,
 
     #[command(flatten)]
     files: files::FileArguments,

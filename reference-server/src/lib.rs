@@ -5,7 +5,7 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`directory`] serves files, [`objects`] keeps large
+//! [`storage`] keeps documents, [`cache`] what is read of it often, [`directory`] serves files, [`objects`] keeps large
 //! content, [`download`] links to both, [`tasks`] are calls that take
 //! long, [`identity`] says whose they are, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
 //! long as the process, [`transport`] carries it.
@@ -17,6 +17,7 @@
 //! To add a tool: one function and one entry in a file of [`tools`].
 
 pub mod ask;
+pub mod cache;
 pub mod cursor;
 pub mod directory;
 pub mod download;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use doorward_reference_server::cache::settings::CacheError;
 use doorward_reference_server::directory;
 use doorward_reference_server::fetch::FetchError;
 use doorward_reference_server::identity::KeyError;
@@ -23,6 +24,8 @@ pub(crate) enum RunError {
     Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
     #[error(transparent)]

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use doorward_reference_server::ReferenceServer;
+use doorward_reference_server::cache::{Cache, CachedStore};
 use doorward_reference_server::state::Shared;
 use doorward_reference_server::storage::location::Location;
 use doorward_reference_server::storage::{Limits, Store};
@@ -31,6 +32,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
         // Before the database is made there.
         own_files::check(&arguments, &location)?;
     }
+    let cache = arguments.cache.settings(&location)?;
     let store = location.open(limits).await?;
     if let Some(command) = &arguments.command {
         let outcome = tokio::select! {
@@ -40,19 +42,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
         store.close().await;
         return outcome;
     }
-    let served = serve(&arguments, Arc::clone(&store), stop).await;
+    let cache = arguments.cache.open(cache)?;
+    let store = match &cache {
+        Some(cache) => Arc::new(CachedStore::new(store, Arc::clone(cache))),
+        None => store,
+    };
+    let served = serve(&arguments, Arc::clone(&store), cache, stop).await;
     // Also when serving failed: a clean end leaves one file.
     store.close().await;
     served
 }
 
-async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationToken) -> Result<(), RunError> {
+async fn serve(
+    arguments: &Arguments,
+    store: Arc<dyn Store>,
+    cache: Option<Arc<dyn Cache>>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
     let listener = match (arguments.listen, &arguments.unix) {
         (Some(address), _) => Some(Listener::tcp(address).await.map_err(RunError::Listen)?),
         (None, Some(path)) => Some(Listener::unix(path.clone()).await.map_err(RunError::Listen)?),
         (None, None) => None,
     };
-    let shared = state(arguments, Arc::clone(&store), listener.as_ref())?;
+    let shared = state(arguments, Arc::clone(&store), cache, listener.as_ref())?;
     let following = store.feed().await?.map(|feed| {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move { shared.follow(feed).await })
@@ -64,8 +76,16 @@ async fn serve(arguments: &Arguments, store: Arc<dyn Store>, stop: CancellationT
     served
 }
 
-fn state(arguments: &Arguments, store: Arc<dyn Store>, listener: Option<&Listener>) -> Result<Arc<Shared>, RunError> {
+fn state(
+    arguments: &Arguments,
+    store: Arc<dyn Store>,
+    cache: Option<Arc<dyn Cache>>,
+    listener: Option<&Listener>,
+) -> Result<Arc<Shared>, RunError> {
     let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
+    if let Some(cache) = cache {
+        shared = shared.with_cache(cache);
+    }
     if let Some(links) = arguments.links.links(listener.and_then(Listener::origin))? {
         shared = shared.with_links(links);
     }
