@@ -111,6 +111,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", env = "REFERENCE_SERVER_CONFIG")]
     config: Option<PathBuf>,
 
+    /// Tell the OpenTelemetry collector at this address of each request, by OTLP over HTTP; the other OTEL_ variables hold,
+    /// too
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
+
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "warn,rmcp::service=error", global = true)]
     pub(crate) log: String,

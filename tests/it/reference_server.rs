@@ -14,6 +14,7 @@ mod prompts;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;
+mod telemetry;
 
 use serde_json::{Value, json};
 

@@ -8,6 +8,7 @@ use doorward_reference_server::cache::{Cache, CachedStore};
 use doorward_reference_server::state::Shared;
 use doorward_reference_server::storage::location::Location;
 use doorward_reference_server::storage::{Limits, Store};
+use doorward_reference_server::telemetry::{ObservedStore, Telemetry};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use doorward_reference_server::transport::stdio;
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,21 +43,39 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), RunError> {
         store.close().await;
         return outcome;
     }
+    let telemetry = telemetry(&arguments)?;
     let cache = arguments.cache.open(cache)?;
+    let store = if telemetry.is_some() { Arc::new(ObservedStore::new(store)) } else { store };
     let store = match &cache {
         Some(cache) => Arc::new(CachedStore::new(store, Arc::clone(cache))),
         None => store,
     };
-    let served = serve(&arguments, Arc::clone(&store), cache, stop).await;
+    let served = serve(&arguments, Arc::clone(&store), cache, telemetry.as_ref(), stop).await;
     // Also when serving failed: a clean end leaves one file.
     store.close().await;
+    if let Some(telemetry) = telemetry {
+        telemetry.stop().await;
+    }
     served
+}
+
+fn telemetry(arguments: &Arguments) -> Result<Option<Telemetry>, RunError> {
+    let Some(endpoint) = arguments.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(None);
+    };
+    let transport = match (arguments.listen, &arguments.unix) {
+        (Some(_), _) => "tcp",
+        (None, Some(_)) => "unix",
+        (None, None) => "pipe",
+    };
+    Ok(Telemetry::start(endpoint, transport)?)
 }
 
 async fn serve(
     arguments: &Arguments,
     store: Arc<dyn Store>,
     cache: Option<Arc<dyn Cache>>,
+    telemetry: Option<&Telemetry>,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     let listener = match (arguments.listen, &arguments.unix) {
@@ -65,6 +84,9 @@ async fn serve(
         (None, None) => None,
     };
     let shared = state(arguments, Arc::clone(&store), cache, listener.as_ref())?;
+    if let Some(telemetry) = telemetry {
+        telemetry.watch(&shared);
+    }
     let following = store.feed().await?.map(|feed| {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move { shared.follow(feed).await })
