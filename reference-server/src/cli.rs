@@ -2,6 +2,7 @@
 
 mod assertions;
 mod backup;
+mod cache;
 mod error;
 mod fetch;
 mod files;
@@ -92,6 +93,9 @@ pub(crate) struct Arguments {
     max_document_bytes: usize,
 
     #[command(flatten)]
+    cache: cache::CacheArguments,
+
+    #[command(flatten)]
     files: files::FileArguments,
 
     #[command(flatten)]
@@ -115,6 +119,10 @@ pub(crate) struct Arguments {
     /// them is told in the log, and the old ones stay; so does what needs a restart
     #[arg(long)]
     watch_config: bool,
+    /// Tell the OpenTelemetry collector at this address of each request, by OTLP over HTTP; the other OTEL_ variables hold,
+    /// too
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
 
     /// What to log on stderr, in the syntax of tracing's EnvFilter
     #[arg(

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 enum Check {
     Ok,
     Unavailable,
+    /// Not there, and not needed to serve.
+    Degraded,
 }
 
 /// What the dependencies are like. Those that are not configured are left out.
@@ -42,6 +44,8 @@ struct Report {
     documents: Check,
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<Check>,
 }
 
 struct Health {
@@ -110,7 +114,10 @@ async fn look(shared: &Shared, single: &Single) -> Report {
         None => None,
     };
     let ready = documents == Check::Ok && directory != Some(Check::Unavailable);
-    Report { ready, documents, directory }
+    // Without it everything is served, only slower.
+    let reaches = shared.cache().and_then(|cache| cache.reaches());
+    let cache = reaches.map(|reaches| if reaches { Check::Ok } else { Check::Degraded });
+    Report { ready, documents, directory, cache }
 }
 
 async fn check<T, E: std::fmt::Display>(name: &str, work: impl Future<Output = Result<T, E>>) -> Check {

@@ -5,10 +5,10 @@
 //! It shares no code with the proxy, so that neither can hide the other's mistakes.
 //!
 //! Reading order: [`server`] is the protocol surface, [`tools`], [`resources`] and [`prompts`] are what it offers,
-//! [`storage`] keeps documents, [`directory`] serves files, [`objects`] keeps large
+//! [`storage`] keeps documents, [`cache`] what is read of it often, [`directory`] serves files, [`objects`] keeps large
 //! content, [`download`] links to both, [`tasks`] are calls that take
 //! long, [`identity`] says whose they are, [`ask`] is how a tool asks the client for input in either era, [`state`] is what lives as
-//! long as the process, [`transport`] carries it.
+//! long as the process, [`telemetry`] tells of it, [`transport`] carries it.
 //!
 //! Invariants: nothing on the host is read or written on a caller's behalf but the one database and the directories that the
 //! operator named (the files of `read_file` are a built-in tree in memory);
@@ -21,6 +21,7 @@
 //! server, too.
 
 pub mod ask;
+pub mod cache;
 pub mod cursor;
 pub mod directory;
 pub mod download;
@@ -37,6 +38,7 @@ pub mod settings;
 pub mod state;
 pub mod storage;
 pub mod tasks;
+pub mod telemetry;
 pub mod tools;
 pub mod trace;
 pub mod transport;

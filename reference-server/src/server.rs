@@ -29,14 +29,14 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::Instrument;
 
 use crate::ask::is_modern;
 use crate::prompts::PromptError;
 use crate::state::{BatchSlot, Change, SessionState, Shared};
 use crate::tasks::Owner;
+use crate::telemetry::{Observation, Operation};
 use crate::tools::{Call, DYNAMIC_TOOL, Entry};
-use crate::{cursor, prompts, resources, tasks, trace};
+use crate::{cursor, prompts, resources, tasks};
 
 /// How long a client may keep a list or a resource, in milliseconds. Short, since tools can change them.
 const TTL_MS: u64 = 1_000;
@@ -229,9 +229,10 @@ impl ServerHandler for ReferenceServer {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        single_page(request)?;
+        let seen = Observation::begin(Operation::Method("tools/list"), &context);
+        seen.run(async { single_page(request) }).await?;
         let listed = self.offer.tools.iter().filter(|entry| self.listed(&entry.tool.name));
         let tools = listed.map(|entry| entry.tool.clone()).collect();
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
@@ -247,11 +248,16 @@ impl ServerHandler for ReferenceServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(entry) = self.entry(&params.name) else {
-            return Err(ErrorData::invalid_params(format!("no tool named {}", params.name), None));
+            let unknown = ErrorData::invalid_params(format!("no tool named {}", params.name), None);
+            return Observation::begin(Operation::Method("tools/call"), &context).run(async { Err(unknown) }).await;
         };
-        let span = trace::span("tools/call", &context);
-        tracing::debug!(parent: &span, tool = %params.name, "called");
-        entry.run(Call { server: self.clone(), params, context }).instrument(span).await
+        let seen = Observation::begin(Operation::Tool(&params.name), &context);
+        tracing::debug!(parent: seen.logged(), tool = %params.name, "called");
+        let failed = |answer: &CallToolResponse| match answer {
+            CallToolResponse::Complete(result) => result.is_error == Some(true),
+            _ => false,
+        };
+        seen.run_tool(entry.run(Call { server: self.clone(), params, context }), failed).await
     }
 
     async fn get_task(
@@ -259,7 +265,9 @@ impl ServerHandler for ReferenceServer {
         request: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        Ok(GetTaskResult::new(self.shared.tasks.get(&self.owner(&context), &request.task_id)?))
+        let seen = Observation::begin(Operation::Method("tasks/get"), &context);
+        seen.run(async { Ok(GetTaskResult::new(self.shared.tasks.get(&self.owner(&context), &request.task_id)?)) })
+            .await
     }
 
     async fn update_task(
@@ -267,7 +275,11 @@ impl ServerHandler for ReferenceServer {
         request: UpdateTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Ok(self.shared.tasks.answer(&self.owner(&context), &request.task_id, request.input_responses)?)
+        let seen = Observation::begin(Operation::Method("tasks/update"), &context);
+        seen.run(async {
+            Ok(self.shared.tasks.answer(&self.owner(&context), &request.task_id, request.input_responses)?)
+        })
+        .await
     }
 
     async fn cancel_task(
@@ -275,7 +287,8 @@ impl ServerHandler for ReferenceServer {
         request: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        Ok(self.shared.tasks.cancel(&self.owner(&context), &request.task_id)?)
+        let seen = Observation::begin(Operation::Method("tasks/cancel"), &context);
+        seen.run(async { Ok(self.shared.tasks.cancel(&self.owner(&context), &request.task_id)?) }).await
     }
 
     async fn on_custom_request(
@@ -293,9 +306,11 @@ impl ServerHandler for ReferenceServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let after = place(request)?;
-        let listing = prompts::page(&self.shared, after.as_deref()).instrument(trace::span("prompts/list", &context));
-        let (listed, next) = listing.await.map_err(PromptError::from)?;
+        let listing = async {
+            let after = place(request)?;
+            Ok(prompts::page(&self.shared, after.as_deref()).await.map_err(PromptError::from)?)
+        };
+        let (listed, next) = Observation::begin(Operation::Method("prompts/list"), &context).run(listing).await?;
         let mut result = ListPromptsResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
@@ -306,8 +321,8 @@ impl ServerHandler for ReferenceServer {
         params: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let span = trace::span("prompts/get", &context);
-        Ok(prompts::get(&self.shared, &params, &context).instrument(span).await?)
+        let getting = async { Ok(prompts::get(&self.shared, &params, &context).await?) };
+        Observation::begin(Operation::Prompt(&params.name), &context).run(getting).await
     }
 
     async fn complete(
@@ -315,8 +330,8 @@ impl ServerHandler for ReferenceServer {
         params: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let span = trace::span("completion/complete", &context);
-        Ok(CompleteResult::new(prompts::complete(&self.shared, &params).instrument(span).await?))
+        let completing = async { Ok(CompleteResult::new(prompts::complete(&self.shared, &params).await?)) };
+        Observation::begin(Operation::Method("completion/complete"), &context).run(completing).await
     }
 
     async fn list_resources(
@@ -324,10 +339,11 @@ impl ServerHandler for ReferenceServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let after = place(request)?;
-        let listing = resources::page(&self.shared, after.as_deref());
-        let listing = listing.instrument(trace::span("resources/list", &context));
-        let (listed, next) = listing.await?.ok_or_else(unknown_cursor)?;
+        let listing = async {
+            let after = place(request)?;
+            resources::page(&self.shared, after.as_deref()).await?.ok_or_else(unknown_cursor)
+        };
+        let (listed, next) = Observation::begin(Operation::Method("resources/list"), &context).run(listing).await?;
         let mut result = ListResourcesResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
         Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
@@ -336,9 +352,10 @@ impl ServerHandler for ReferenceServer {
     async fn list_resource_templates(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        single_page(request)?;
+        let seen = Observation::begin(Operation::Method("resources/templates/list"), &context);
+        seen.run(async { single_page(request) }).await?;
         let templates = resources::templates(&self.shared);
         Ok(ListResourceTemplatesResult::with_all_items(templates)
             .with_ttl_ms(TTL_MS)
@@ -350,9 +367,9 @@ impl ServerHandler for ReferenceServer {
         params: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let reading = resources::contents(&self.shared, &params.uri);
-        let reading = reading.instrument(trace::span("resources/read", &context));
-        let contents = reading.await?.ok_or_else(|| not_found(&params.uri))?;
+        let reading =
+            async { resources::contents(&self.shared, &params.uri).await?.ok_or_else(|| not_found(&params.uri)) };
+        let contents = Observation::begin(Operation::Method("resources/read"), &context).run(reading).await?;
         // What is stored may change at any moment, and an update must be made from what it is.
         let (ttl_ms, scope) =
             if resources::is_stored(&params.uri) { (0, CacheScope::Private) } else { (TTL_MS, CacheScope::Public) };

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rmcp::model::{LoggingLevel, RequestStateCodec, RequestStateError};
 use tokio::sync::broadcast;
 
+use crate::cache::Cache;
 use crate::directory::{Directory, Watch};
 use crate::download::Links;
 use crate::fetch::Fetcher;
@@ -63,6 +64,7 @@ pub struct Shared {
     pub prompts: Arc<dyn PromptStore>,
     /// The tasks of everybody.
     pub tasks: Tasks,
+    cache: Option<Arc<dyn Cache>>,
     /// Held by whoever rebuilds the text index.
     pub rebuilding: Arc<tokio::sync::Mutex<()>>,
     /// The built-in files.
@@ -95,6 +97,7 @@ impl Shared {
             documents: Arc::<dyn Store>::clone(&store),
             prompts: store,
             tasks: Tasks::new(tasks),
+            cache: None,
             rebuilding: Arc::default(),
             files: VirtualTree::built_in(),
             samples: true,
@@ -141,6 +144,18 @@ impl Shared {
             watched_version: AtomicU64::new(before.watched_version()),
             ..self
         }
+    }
+
+    /// Shows the cache that is before the store.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn Cache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// The cache before the store.
+    #[must_use]
+    pub fn cache(&self) -> Option<&Arc<dyn Cache>> {
+        self.cache.as_ref()
     }
 
     /// Serves this directory, too.

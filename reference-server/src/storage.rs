@@ -88,6 +88,7 @@ impl From<sqlx::Error> for StoreError {
         let full =
             error.as_database_error().and_then(|error| error.code()).is_some_and(|code| FULL.contains(&code.as_ref()));
         tracing::error!(%error, "the store failed");
+        crate::telemetry::store_failed(if full { "full" } else { "unavailable" });
         if full { Self::Full } else { Self::Unavailable(error) }
     }
 }

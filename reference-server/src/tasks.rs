@@ -223,6 +223,12 @@ impl Tasks {
         self.reach(caller, id, |entry| entry.changes())
     }
 
+    /// How many are not ended.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.table().values().filter(|entry| !entry.ended()).count()
+    }
+
     fn reach<T>(&self, caller: &Owner, id: &str, act: impl FnOnce(&mut Entry) -> T) -> Result<T, TaskError> {
         let mut table = self.table();
         let entry = table.get_mut(id).filter(|entry| entry.owner.lets(caller)).ok_or(TaskError::Unknown)?;

@@ -14,6 +14,7 @@
 mod support;
 
 mod authentication;
+mod cache;
 mod codes;
 mod conformance;
 mod corpus;

@@ -17,6 +17,7 @@ mod reload;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;
+mod telemetry;
 mod transfer;
 
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use doorward_reference_server::cache::settings::CacheError;
 use doorward_reference_server::directory;
 use doorward_reference_server::fetch::FetchError;
 use doorward_reference_server::identity::KeyError;
@@ -12,6 +13,7 @@ use doorward_reference_server::storage::StoreError;
 use doorward_reference_server::storage::backup::BackupError;
 use doorward_reference_server::storage::location::OpenError;
 use doorward_reference_server::storage::postgres::UrlError;
+use doorward_reference_server::telemetry::TelemetryError;
 use doorward_reference_server::transport::stdio::StdioError;
 
 /// Why the server could not run.
@@ -23,6 +25,10 @@ pub(crate) enum RunError {
     Url(#[from] UrlError),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     #[error(transparent)]
     Directory(#[from] directory::OpenError),
     #[error(transparent)]

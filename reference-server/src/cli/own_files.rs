@@ -32,10 +32,12 @@ fn own<'a>(arguments: &'a Arguments, location: &'a Location) -> Vec<(&'static st
         Location::File(path) => Some(path),
         Location::Memory | Location::Postgres(_) => None,
     };
-    let named: [(&'static str, Option<&'a PathBuf>); 6] = [
+    let named: [(&'static str, Option<&'a PathBuf>); 8] = [
         ("--config", arguments.config.as_ref()),
         ("--database", database),
         ("--database-password-file", arguments.database_password_file.as_ref()),
+        ("--cache-password-file", arguments.cache.password_file()),
+        ("--cache-ca-file", arguments.cache.ca_file()),
         ("--link-key-file", arguments.links.key_file()),
         ("--assertion-key-file", arguments.assertion.key_file()),
         ("--unix", arguments.unix.as_ref()),
@@ -101,7 +103,15 @@ mod tests {
         std::os::unix::fs::symlink(outside.join("target"), served.join("away")).unwrap();
         std::fs::write(served.join("there"), "").unwrap();
         std::os::unix::fs::symlink(served.join("there"), outside.join("into")).unwrap();
-        for flag in ["--config", "--database", "--link-key-file", "--assertion-key-file", "--unix"] {
+        for flag in [
+            "--config",
+            "--database",
+            "--cache-password-file",
+            "--cache-ca-file",
+            "--link-key-file",
+            "--assertion-key-file",
+            "--unix",
+        ] {
             for path in [
                 served.join("new"),
                 served.join("deep/new"),

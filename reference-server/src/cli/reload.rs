@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use doorward_reference_server::storage::Store;
 use doorward_reference_server::transport::generations::{Generations, Retired};
 use doorward_reference_server::transport::http;
 use tokio::task::JoinSet;
@@ -24,7 +23,7 @@ use tracing_subscriber::EnvFilter;
 pub(super) use changes::Changes;
 
 use super::error::RunError;
-use super::serving::{Process, Serving, limits};
+use super::serving::{Opened, Process, Serving};
 use super::{Arguments, Logging, own_files};
 
 /// Pause between two looks at whether a store is in use still.
@@ -95,12 +94,16 @@ impl<'a> Reload<'a> {
         let location = wanted.location()?;
         own_files::check(&wanted, &location)?;
         let replaced = !fixed::has_same_store(&self.serving.arguments, &wanted);
-        let store = if replaced { location.open(limits(&wanted)).await? } else { Arc::clone(&self.serving.store) };
-        let (next, app, streams) = match self.next(wanted, &store).await {
+        let opened = if replaced {
+            Opened::open(&location, &wanted, self.process.telemetry.is_some()).await?
+        } else {
+            self.serving.opened.clone()
+        };
+        let (next, app, streams) = match self.next(wanted, opened.clone()).await {
             Ok(next) => next,
             Err(error) => {
                 if replaced {
-                    store.close().await;
+                    opened.store.close().await;
                 }
                 return Err(error);
             }
@@ -116,12 +119,8 @@ impl<'a> Reload<'a> {
         Ok(())
     }
 
-    async fn next(
-        &self,
-        wanted: Arguments,
-        store: &Arc<dyn Store>,
-    ) -> Result<(Serving, Router, CancellationToken), RunError> {
-        let next = Serving::begin(self.process, wanted, Arc::clone(store), Some(&*self.serving)).await?;
+    async fn next(&self, wanted: Arguments, opened: Opened) -> Result<(Serving, Router, CancellationToken), RunError> {
+        let next = Serving::begin(self.process, wanted, opened, Some(&*self.serving)).await?;
         let (app, streams) = app(&next, self.bound, &self.stop)?;
         Ok((next, app, streams))
     }
@@ -140,7 +139,7 @@ fn app(
 /// Lets what is under way end, then closes the store, where another one took its place.
 async fn end(retired: Retired, before: Serving, replaced: bool, stop: CancellationToken) {
     retired.end().await;
-    let store = Arc::clone(&before.store);
+    let store = Arc::clone(&before.opened.store);
     drop(before);
     if !replaced {
         return;

@@ -1,17 +1,16 @@
 //! From the command line to a server that serves, and to its orderly end.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
-use doorward_reference_server::storage::Store;
 use doorward_reference_server::storage::location::Location;
+use doorward_reference_server::telemetry::Telemetry;
 use doorward_reference_server::transport::http::Listener;
 use doorward_reference_server::transport::{stdio, until_signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::reload::{self, Changes, Reload};
-use super::serving::{Process, Serving, limits};
+use super::serving::{Opened, Process, Serving, limits};
 use super::{Arguments, Logging, Said, own_files};
 
 /// Does what the command line says, until it is done or a signal ends it.
@@ -28,8 +27,8 @@ pub(crate) async fn run(arguments: Arguments, said: Said, logging: Logging) -> R
         // Before the database is made there.
         own_files::check(&arguments, &location)?;
     }
-    let store = location.open(limits(&arguments)).await?;
     if let Some(command) = &arguments.command {
+        let store = location.open(limits(&arguments)).await?;
         let outcome = tokio::select! {
             outcome = command.run(&*store) => outcome.map_err(RunError::from),
             () = stop.cancelled() => Err(RunError::Interrupted),
@@ -38,11 +37,13 @@ pub(crate) async fn run(arguments: Arguments, said: Said, logging: Logging) -> R
         return outcome;
     }
     let changes = if arguments.watches() { Some(Changes::start(arguments.config.as_deref(), said)?) } else { None };
-    let begun = begin(arguments, Arc::clone(&store)).await;
+    let telemetry = telemetry(&arguments)?;
+    let opened = Opened::open(&location, &arguments, telemetry.is_some()).await?;
+    let begun = begin(arguments, opened.clone(), telemetry).await;
     let (process, listener, mut serving) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            store.close().await;
+            opened.store.close().await;
             return Err(error);
         }
     };
@@ -58,18 +59,37 @@ pub(crate) async fn run(arguments: Arguments, said: Said, logging: Logging) -> R
         }
     };
     // Also when serving failed: a clean end leaves one file.
-    serving.store.close().await;
+    serving.opened.store.close().await;
+    if let Some(telemetry) = process.telemetry {
+        telemetry.stop().await;
+    }
     served
 }
 
-async fn begin(arguments: Arguments, store: Arc<dyn Store>) -> Result<(Process, Option<Listener>, Serving), RunError> {
+fn telemetry(arguments: &Arguments) -> Result<Option<Telemetry>, RunError> {
+    let Some(endpoint) = arguments.otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty()) else {
+        return Ok(None);
+    };
+    let transport = match (arguments.listen, &arguments.unix) {
+        (Some(_), _) => "tcp",
+        (None, Some(_)) => "unix",
+        (None, None) => "pipe",
+    };
+    Ok(Telemetry::start(endpoint, transport)?)
+}
+
+async fn begin(
+    arguments: Arguments,
+    opened: Opened,
+    telemetry: Option<Telemetry>,
+) -> Result<(Process, Option<Listener>, Serving), RunError> {
     let listener = match (arguments.listen, &arguments.unix) {
         (Some(address), _) => Some(Listener::tcp(address).await.map_err(RunError::Listen)?),
         (None, Some(path)) => Some(Listener::unix(path.clone()).await.map_err(RunError::Listen)?),
         (None, None) => None,
     };
-    let process = Process::new(listener.as_ref())?;
-    let serving = Serving::begin(&process, arguments, store, None).await?;
+    let process = Process::new(listener.as_ref(), telemetry)?;
+    let serving = Serving::begin(&process, arguments, opened, None).await?;
     Ok((process, listener, serving))
 }
 

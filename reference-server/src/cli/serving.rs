@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use doorward_reference_server::ReferenceServer;
+use doorward_reference_server::cache::{Cache, CachedStore};
 use doorward_reference_server::state::Shared;
+use doorward_reference_server::storage::location::Location;
 use doorward_reference_server::storage::{Limits, Store};
+use doorward_reference_server::telemetry::{ObservedStore, Telemetry};
 use doorward_reference_server::transport::http::{HttpOptions, Listener};
 use tokio::task::JoinHandle;
 
@@ -19,22 +22,55 @@ pub(super) struct Process {
     /// Whether it listens on every address.
     everywhere: bool,
     link_key: Key,
+    /// What a collector is told.
+    pub(super) telemetry: Option<Telemetry>,
 }
 
 impl Process {
     /// # Errors
     /// See [`RunError`].
-    pub(super) fn new(listener: Option<&Listener>) -> Result<Self, RunError> {
+    pub(super) fn new(listener: Option<&Listener>, telemetry: Option<Telemetry>) -> Result<Self, RunError> {
         let everywhere = listener.is_some_and(Listener::is_unspecified);
         let origin = listener.filter(|_| !everywhere).and_then(Listener::origin);
-        Ok(Self { origin, everywhere, link_key: random_key()? })
+        Ok(Self { origin, everywhere, link_key: random_key()?, telemetry })
+    }
+}
+
+/// A store, and the cache before it.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) store: Arc<dyn Store>,
+    cache: Option<Arc<dyn Cache>>,
+}
+
+impl Opened {
+    /// Opens the store, behind a cache where there is to be one; `observed` where a collector is told of it.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(super) async fn open(location: &Location, arguments: &Arguments, observed: bool) -> Result<Self, RunError> {
+        let settings = arguments.cache.settings(location)?;
+        let store = location.open(limits(arguments)).await?;
+        let cache = match arguments.cache.open(settings) {
+            Ok(cache) => cache,
+            Err(error) => {
+                store.close().await;
+                return Err(error.into());
+            }
+        };
+        let store = if observed { Arc::new(ObservedStore::new(store)) } else { store };
+        let store = match &cache {
+            Some(cache) => Arc::new(CachedStore::new(store, Arc::clone(cache))),
+            None => store,
+        };
+        Ok(Self { store, cache })
     }
 }
 
 /// A state, and what it was made from.
 pub(super) struct Serving {
     pub(super) arguments: Arguments,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) opened: Opened,
     shared: Arc<Shared>,
     following: Option<JoinHandle<()>>,
 }
@@ -48,15 +84,18 @@ impl Serving {
     pub(super) async fn begin(
         process: &Process,
         arguments: Arguments,
-        store: Arc<dyn Store>,
+        opened: Opened,
         before: Option<&Self>,
     ) -> Result<Self, RunError> {
-        let shared = state(process, &arguments, Arc::clone(&store), before)?;
-        let following = store.feed().await?.map(|feed| {
+        let shared = state(process, &arguments, &opened, before)?;
+        if let Some(telemetry) = &process.telemetry {
+            telemetry.watch(&shared);
+        }
+        let following = opened.store.feed().await?.map(|feed| {
             let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.follow(feed).await })
         });
-        Ok(Self { arguments, store, shared, following })
+        Ok(Self { arguments, opened, shared, following })
     }
 
     /// A server of this state.
@@ -94,13 +133,16 @@ pub(super) fn limits(arguments: &Arguments) -> Limits {
 fn state(
     process: &Process,
     arguments: &Arguments,
-    store: Arc<dyn Store>,
+    opened: &Opened,
     before: Option<&Serving>,
 ) -> Result<Arc<Shared>, RunError> {
     if process.everywhere && !arguments.links.has_public_url() && arguments.serves_large() {
         return Err(RunError::NoPublicUrl);
     }
-    let mut shared = Shared::new(store, arguments.tasks.limits(arguments.assertion.is_given()))?;
+    let mut shared = Shared::new(Arc::clone(&opened.store), arguments.tasks.limits(arguments.assertion.is_given()))?;
+    if let Some(cache) = &opened.cache {
+        shared = shared.with_cache(Arc::clone(cache));
+    }
     if let Some(before) = before {
         shared = shared.in_place_of(&before.shared);
     }

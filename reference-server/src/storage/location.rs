@@ -42,6 +42,11 @@ impl Named {
         Some(self.0.to_string_lossy()).filter(|named| SCHEMES.iter().any(|scheme| named.starts_with(scheme)))
     }
 
+    /// The text, for whoever reads another kind of URL. It is not to be shown.
+    pub(crate) fn text(&self) -> Cow<'_, str> {
+        self.0.to_string_lossy()
+    }
+
     pub(super) fn is(&self, name: &str) -> bool {
         self.0 == name
     }

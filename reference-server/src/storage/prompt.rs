@@ -21,7 +21,7 @@ pub use fill::{ArgumentError, Filled};
 use super::{Page, StoreError};
 
 /// The name of a prompt, by the specification's grammar for tools (2025-11-25): 1 to 128 of `A-Za-z0-9_.-`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PromptName(String);
 
 impl PromptName {

@@ -83,7 +83,7 @@ impl Entry {
         }
     }
 
-    fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         self.state.borrow().status().is_terminal()
     }
 

@@ -4,7 +4,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 #[test]
 fn ids_of_a_parent_are_read() {
-    let parent = Parent { trace: TRACE, span: "00f067aa0ba902b7" };
+    let parent = Parent { trace: TRACE, span: "00f067aa0ba902b7", sampled: true };
     assert_eq!(Parent::parse(&format!("00-{TRACE}-00f067aa0ba902b7-01")), Some(parent));
     assert_eq!(Parent::parse(&format!("01-{TRACE}-00f067aa0ba902b7-01-later")), Some(parent));
 }

@@ -24,7 +24,7 @@ on_every_engine!(every_acknowledged_write_is_there_after_a_kill);
 /// Kills of the server; fewer where the database is another process, which is what keeps the writes there.
 fn rounds(engine: &Engine) -> u64 {
     match engine {
-        Engine::Sqlite(_) => 100,
+        Engine::Sqlite(_) | Engine::Cached(..) => 100,
         Engine::Postgres(_) => 20,
     }
 }

@@ -3,9 +3,9 @@
 use doorward_reference_server::storage::{Changes, Filter, Invalid, Limits, Page, StoreError, Summary};
 use serde_json::json;
 
-use super::{body, content, engine::Engine, found, on_every_engine, path, tagged};
+use super::{body, content, engine::Engine, found, on_every_engine_and_cache, path, tagged};
 
-on_every_engine!(
+on_every_engine_and_cache!(
     document_comes_back_as_it_was_stored,
     second_document_at_a_path_is_refused,
     every_update_keeps_the_version_before,

@@ -9,12 +9,17 @@ use doorward_reference_server::storage::{
 };
 
 use super::Store;
-use crate::support::{postgres::Postgres, upstream::Server};
+use crate::{
+    cache,
+    support::{postgres::Postgres, redis::Redis, upstream::Server},
+};
 
 /// A place for documents, empty at first.
 pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Box<Postgres>),
+    /// SQLite behind a cache, in memory or in this Redis.
+    Cached(tempfile::TempDir, Option<Box<Redis>>),
 }
 
 impl Engine {
@@ -26,10 +31,14 @@ impl Engine {
         Self::Postgres(Box::new(Postgres::start().await))
     }
 
+    pub(crate) fn cached(redis: Option<Redis>) -> Self {
+        Self::Cached(tempfile::tempdir().unwrap(), redis.map(Box::new))
+    }
+
     /// What `--database` names it.
     pub(crate) fn name(&self) -> OsString {
         match self {
-            Self::Sqlite(folder) => folder.path().join("documents.db").into(),
+            Self::Sqlite(folder) | Self::Cached(folder, _) => folder.path().join("documents.db").into(),
             Self::Postgres(server) => server.url().into(),
         }
     }
@@ -37,7 +46,7 @@ impl Engine {
     /// What `--database` names another place of the same engine, empty at first.
     pub(crate) async fn another(&self, name: &str) -> OsString {
         match self {
-            Self::Sqlite(folder) => folder.path().join(name).into(),
+            Self::Sqlite(folder) | Self::Cached(folder, _) => folder.path().join(name).into(),
             Self::Postgres(server) => {
                 server.sql(&format!("CREATE DATABASE {name}")).await;
                 server.url_of(name).into()
@@ -52,13 +61,18 @@ impl Engine {
 
     /// One more store of the same documents, as another server process would have.
     pub(crate) async fn open(&self, limits: Limits) -> Store {
-        Location::of(Some(&Named::from(self.name())), &Access::default()).unwrap().open(limits).await.unwrap()
+        let location = Location::of(Some(&Named::from(self.name())), &Access::default()).unwrap();
+        let store = location.open(limits).await.unwrap();
+        match self {
+            Self::Cached(_, redis) => cache::cached(store, &cache::cache(redis.as_deref()).await).await,
+            _ => store,
+        }
     }
 
     /// How many inputs a property is tried with.
     pub(crate) fn cases(&self) -> u32 {
         match self {
-            Self::Sqlite(_) => 2_000,
+            Self::Sqlite(_) | Self::Cached(..) => 2_000,
             Self::Postgres(_) => 500,
         }
     }

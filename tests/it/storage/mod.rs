@@ -5,7 +5,7 @@ mod documents;
 pub(crate) mod engine;
 mod pooler;
 mod postgres;
-mod prompts;
+pub(crate) mod prompts;
 mod search;
 mod writers;
 
@@ -35,6 +35,29 @@ macro_rules! on_every_engine {
     };
 }
 pub(crate) use on_every_engine;
+
+/// The same, and behind each cache.
+macro_rules! on_every_engine_and_cache {
+    ($($test:ident),+ $(,)?) => {
+        $crate::storage::on_every_engine!($($test),+);
+
+        mod behind_memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test($crate::storage::engine::Engine::cached(None)).await;
+            })+
+        }
+
+        mod behind_redis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let redis = $crate::support::redis::Redis::start().await;
+                super::$test($crate::storage::engine::Engine::cached(Some(redis))).await;
+            })+
+        }
+    };
+}
+pub(crate) use on_every_engine_and_cache;
 
 fn path(text: &str) -> DocumentPath {
     DocumentPath::parse(text).unwrap()

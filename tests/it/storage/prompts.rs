@@ -7,9 +7,9 @@ use doorward_reference_server::storage::{
     prompt::{Argument, InvalidPrompt, Kind, Message, PromptBody, PromptName, PromptStoreError, Speaker, TextMessage},
 };
 
-use super::{Store, engine::Engine, on_every_engine};
+use super::{Store, engine::Engine, on_every_engine_and_cache};
 
-on_every_engine!(
+on_every_engine_and_cache!(
     prompt_comes_back_as_it_was_stored,
     every_change_of_a_prompt_keeps_the_version_before,
     stale_writer_of_a_prompt_is_refused_and_told_the_current_version,

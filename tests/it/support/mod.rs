@@ -14,6 +14,7 @@ pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod rpc;
 pub(crate) mod stores;
 pub(crate) mod tls;

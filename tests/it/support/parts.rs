@@ -56,6 +56,11 @@ pub(crate) fn pgbouncer() -> PathBuf {
     folder("pgbouncer", PGBOUNCER)
 }
 
+/// Redis's server.
+pub(crate) fn redis() -> PathBuf {
+    folder("redis", "tests/parts/debian/redis.txt").join("bin/redis-server")
+}
+
 /// The folder of PostgreSQL's `bin`, `lib` and `share`.
 pub(crate) fn postgres() -> PathBuf {
     tools().join("postgres").canonicalize().expect("tests/run linked PostgreSQL")
