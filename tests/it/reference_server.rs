@@ -11,6 +11,7 @@ mod legacy_sse;
 mod limits;
 mod objects;
 mod prompts;
+mod records;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;
