@@ -36,7 +36,7 @@ const DOTENV: &str = ".env";
 
 /// A reference Model Context Protocol server, for trying out and testing clients and proxies.
 ///
-/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents and prompts in a database, or in memory while it
+/// It serves revisions 2024-11-05 to 2026-07-28, and stores documents, prompts and records in a database, or in memory while it
 /// runs, and files in a directory that you name, and objects in a directory or a cloud's store. Nothing else on this machine is read or written on a caller's behalf. It
 /// has no authentication: put a guard in front of it.
 #[derive(Debug, Clone, Parser)]
@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "stdio")]
     legacy_sse: bool,
 
-    /// Keep documents and prompts in this SQLite file, created if it is not there, or in the PostgreSQL database of this
+    /// Keep documents, prompts and records in this SQLite file, created if it is not there, or in the PostgreSQL database of this
     /// `postgres://` URL; without it they are gone when the server stops. Give a password by PGPASSWORD or a file:
     /// everybody on this machine sees arguments
     #[arg(long, value_name = "PATH|URL", env = "REFERENCE_SERVER_DATABASE", hide_env_values = true, global = true)]

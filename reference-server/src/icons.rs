@@ -10,6 +10,7 @@ use rmcp::model::Icon;
 const DOOR: &str = "M6 22V2h12v20M2 22h20M14 12v1";
 const PROMPT: &str = "M3 4h18v13H12l-5 4v-4H3zM7 8h10M7 12h6";
 const DOCUMENT: &str = "M5 2h9l5 5v15H5zM14 2v5h5M8 12h8M8 16h8";
+const RECORD: &str = "M3 4h18v16H3zM3 9h18M3 14h18M9 4v16";
 
 fn icon(strokes: &str) -> Vec<Icon> {
     let svg = format!(
@@ -30,6 +31,12 @@ pub fn server() -> Vec<Icon> {
 #[must_use]
 pub fn prompt() -> Vec<Icon> {
     icon(PROMPT)
+}
+
+/// Of tools that work on records.
+#[must_use]
+pub fn record() -> Vec<Icon> {
+    icon(RECORD)
 }
 
 /// Of tools that work on documents.

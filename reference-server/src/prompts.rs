@@ -20,10 +20,11 @@ use crate::ask::{AskError, Asked, Question, Retry};
 use crate::directory::FileError;
 use crate::objects::ObjectError;
 use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
-use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects};
+use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects, records};
 use crate::state::Shared;
 use crate::storage::StoreError;
 use crate::storage::prompt::{ArgumentError, PromptStoreError};
+use crate::storage::record::RecordError;
 
 const DYNAMIC_PROMPT: &str = "test_dynamic_prompt";
 
@@ -76,6 +77,9 @@ pub enum PromptError {
     /// The store of objects failed.
     #[error(transparent)]
     Objects(#[from] ObjectError),
+    /// The store of records failed.
+    #[error(transparent)]
+    Records(#[from] RecordError),
     /// The store of documents failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +92,7 @@ impl From<PromptError> for ErrorData {
             PromptError::Store(error) | PromptError::Stored(PromptStoreError::Store(error)) => error.into(),
             PromptError::Resource(error) => error,
             PromptError::Objects(error) => error.into(),
+            PromptError::Records(error) => error.into(),
             PromptError::Directory(error) => Self::internal_error(error.to_string(), None),
             refused => Self::invalid_params(refused.to_string(), None),
         }
@@ -219,6 +224,13 @@ pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result
     match (&params.r#ref, params.argument.name.as_str()) {
         (Reference::Resource(template), "path") if template.uri == DOCUMENT_TEMPLATE => {
             Ok(documents::complete(shared, typed).await?)
+        }
+        (Reference::Resource(template), "collection") if template.uri == records::RECORD_TEMPLATE => {
+            return Ok(records::complete_collection(shared, &params.argument.value).await?);
+        }
+        (Reference::Resource(template), "id") if template.uri == records::RECORD_TEMPLATE => {
+            let chosen = params.context.as_ref().and_then(|context| context.get_argument("collection"));
+            return Ok(records::complete_id(shared, chosen.map(String::as_str), &params.argument.value).await?);
         }
         (Reference::Resource(template), "path") if template.uri == files::FILE_TEMPLATE => {
             let directory = shared.directory().ok_or(PromptError::UnknownReference)?;

@@ -1,4 +1,4 @@
-//! The resources: documents under `doc://`, the served directory under `file:///`, objects under `object://`, fixtures under `test://`, and the virtual files under `demo://files`.
+//! The resources: documents under `doc://`, structured records under `record://`, the served directory under `file:///`, objects under `object://`, fixtures under `test://`, and the virtual files under `demo://files`.
 //!
 //! In: URIs. Out: contents. Refusal: `None` for a URI that is not served, which the server turns into the era's code.
 //! To add one: a line in [`list`] and an arm in [`read`]; what is stored has modules of its own.
@@ -6,6 +6,7 @@
 pub mod documents;
 pub mod files;
 pub mod objects;
+pub mod records;
 
 use rmcp::ErrorData;
 use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
@@ -15,6 +16,7 @@ use crate::objects::{ObjectKey, OfObject};
 use crate::state::Shared;
 use crate::storage::DocumentPath;
 use crate::storage::path::Scheme as _;
+use crate::storage::record::RecordName;
 
 /// The resource that `test_trigger_resource_change` changes.
 pub const WATCHED_URI: &str = "test://watched-resource";
@@ -111,10 +113,11 @@ pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Re
     Ok(Some((listed, next)))
 }
 
-/// Whether this URI names a document, a file or an object.
+/// Whether this URI names a document, a record, a file or an object.
 #[must_use]
 pub fn is_stored(uri: &str) -> bool {
     DocumentPath::from_uri(uri).is_some()
+        || RecordName::from_uri(uri).is_some()
         || files::asked::<OfFile>(uri).is_some()
         || files::asked::<OfObject>(uri).is_some()
 }
@@ -124,6 +127,7 @@ pub fn is_stored(uri: &str) -> bool {
 pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
     let mut templates = if shared.has_samples() { sample_templates() } else { vec![] };
     templates.push(documents::template());
+    templates.push(records::template());
     if shared.directory().is_some() {
         templates.push(files::template());
     }
@@ -142,12 +146,15 @@ fn sample_templates() -> Vec<ResourceTemplate> {
     ]
 }
 
-/// The contents of `uri`, built-in, a document, a file or an object; `None` when nothing is served there.
+/// The contents of `uri`, built-in, a document, a record, a file or an object; `None` when nothing is served there.
 ///
 /// # Errors
 /// When a store fails; see also [`files::read`] and [`objects::read`].
 pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>, ErrorData> {
     if let Some(contents) = read(shared, uri) {
+        return Ok(Some(contents));
+    }
+    if let Some(contents) = records::read(shared, uri).await? {
         return Ok(Some(contents));
     }
     match documents::read(shared, uri).await? {
@@ -159,12 +166,13 @@ pub async fn contents(shared: &Shared, uri: &str) -> Result<Option<ResourceConte
     }
 }
 
-/// Whether changes of `uri` can be told. A document, file or object need not be there yet: its creation is a change.
+/// Whether changes of `uri` can be told. A document, record, file or object need not be there yet: its creation is a change.
 #[must_use]
 pub fn subscribable(shared: &Shared, uri: &str) -> bool {
     let file = shared.directory().is_some() && FilePath::from_uri(uri).is_some();
     let object = shared.objects().is_some() && ObjectKey::from_uri(uri).is_some();
-    file || object || DocumentPath::from_uri(uri).is_some() || read(shared, uri).is_some()
+    let stored = DocumentPath::from_uri(uri).is_some() || RecordName::from_uri(uri).is_some();
+    file || object || stored || read(shared, uri).is_some()
 }
 
 /// The contents of a built-in resource, or `None` when nothing is served there.

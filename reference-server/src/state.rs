@@ -19,7 +19,8 @@ use crate::download::Links;
 use crate::fetch::Fetcher;
 use crate::files::VirtualTree;
 use crate::objects::Objects;
-use crate::storage::{ChangeFeed, DocumentStore, News, PromptStore, Store};
+use crate::storage::record::RecordName;
+use crate::storage::{ChangeFeed, DocumentStore, News, PromptStore, RecordStore, Store};
 use crate::tasks::{TaskLimits, Tasks};
 
 /// How many changes a slow subscriber may fall behind before it misses some.
@@ -62,6 +63,8 @@ pub struct Shared {
     pub documents: Arc<dyn DocumentStore>,
     /// The stored prompts.
     pub prompts: Arc<dyn PromptStore>,
+    /// The structured records.
+    pub records: Arc<dyn RecordStore>,
     /// The tasks of everybody.
     pub tasks: Tasks,
     cache: Option<Arc<dyn Cache>>,
@@ -86,7 +89,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Fresh state around these documents and prompts, with the built-in files and a random signing key.
+    /// Fresh state around what this store holds, with the built-in files and a random signing key.
     ///
     /// # Errors
     /// When the operating system has no random bytes.
@@ -95,7 +98,8 @@ impl Shared {
         getrandom::fill(&mut key).map_err(StateError::Random)?;
         Ok(Self {
             documents: Arc::<dyn Store>::clone(&store),
-            prompts: store,
+            prompts: Arc::<dyn Store>::clone(&store),
+            records: store,
             tasks: Tasks::new(tasks),
             cache: None,
             rebuilding: Arc::default(),
@@ -259,11 +263,11 @@ impl Shared {
         let _listeners = self.changes.send(change);
     }
 
-    /// Tells every subscriber what other servers of the same documents and prompts change, for ever.
+    /// Tells every subscriber what other servers of the same database change, for ever.
     pub async fn follow(&self, mut feed: Box<dyn ChangeFeed>) {
         loop {
             // A failure is in the log by now, and nothing is lost by it.
-            let Ok(News { documents, prompts }) = feed.next().await else {
+            let Ok(News { documents, prompts, records }) = feed.next().await else {
                 tokio::time::sleep(FEED_REST).await;
                 continue;
             };
@@ -273,7 +277,8 @@ impl Shared {
             if documents.iter().any(|change| change.listed) {
                 self.announce(Change::Resources);
             }
-            let uris: BTreeSet<String> = documents.iter().map(|change| change.path.uri()).collect();
+            let records = records.iter().map(RecordName::uri);
+            let uris: BTreeSet<String> = documents.iter().map(|change| change.path.uri()).chain(records).collect();
             uris.into_iter().for_each(|uri| self.announce(Change::Resource(uri)));
         }
     }

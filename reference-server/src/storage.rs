@@ -1,4 +1,4 @@
-//! Where documents and prompts are kept: a trait for each, and an engine behind both.
+//! Where documents, prompts and records are kept: a trait for each, and an engine behind both.
 //!
 //! In: checked paths, bodies and queries. Out: documents, pages of them, hits. Refusals: [`StoreError`].
 //! Invariants, for every engine: a change is there as a whole or not at all once its call returned; an update names the
@@ -17,13 +17,16 @@ pub mod path;
 pub mod postgres;
 pub mod prompt;
 pub mod query;
+pub mod record;
 pub mod sqlite;
+pub mod statements;
 pub mod words;
 
 use std::fmt::Debug;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat};
 use tokio::sync::mpsc::Receiver;
 
 use backup::{BackupError, Record, Records};
@@ -32,6 +35,7 @@ pub use feed::{ChangeFeed, DocumentChange, News};
 pub use path::DocumentPath;
 pub use prompt::PromptStore;
 pub use query::{Filter, SearchText};
+pub use record::RecordStore;
 
 /// What a word or phrase counts for a hit whose title holds it.
 pub const TITLE_WEIGHT: i64 = 2;
@@ -99,10 +103,17 @@ fn now() -> i64 {
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// What an engine is.
-pub trait Store: DocumentStore + PromptStore {}
+/// Milliseconds since 1970 as RFC 3339.
+#[must_use]
+pub fn time(milliseconds: i64) -> String {
+    let time = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
 
-impl<S: DocumentStore + PromptStore> Store for S {}
+/// What an engine is.
+pub trait Store: DocumentStore + PromptStore + RecordStore {}
+
+impl<S: DocumentStore + PromptStore + RecordStore> Store for S {}
 
 /// Is told how many documents are done, of how many.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
@@ -143,7 +154,7 @@ pub trait DocumentStore: Debug + Send + Sync {
     /// Documents that hold the text, the best first; see the order above.
     async fn search(&self, text: &SearchText, filter: &Filter, limit: u32) -> Result<Page<Hit>, StoreError>;
 
-    /// What other servers of the same documents and prompts change from now on; `None` where there can be none.
+    /// What other servers of the same database change from now on; `None` where there can be none.
     async fn feed(&self) -> Result<Option<Box<dyn ChangeFeed>>, StoreError>;
 
     /// Gives everything, as one moment had it, to a backup; [`backup::Record::End`] only when that went well.

@@ -3,7 +3,7 @@
 //! In: a [`Call`]. Out: a complete result, or questions to the client. Refusals: [`ToolError`]; those that a model can
 //! act on (bad arguments, no such file) become results with `isError`, the others protocol errors.
 //! Invariant: the list has the same order in every answer.
-//! [`documents`], [`prompts`] and [`transfer`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
+//! [`documents`], [`prompts`], [`records`] and [`transfer`] are the store, [`demo`] and [`file_access`] are a first look, [`fixtures`] belong to the conformance suite.
 //! To add a tool: a function and an [`Entry`] in one of the files below; a new file is one more line in [`Group::entries`].
 //! To add one from outside this crate: an [`Entry`] with a [`typed`] tool, given to [`crate::server::Offer`].
 
@@ -17,6 +17,7 @@ mod group;
 mod long;
 mod objects;
 mod prompts;
+mod records;
 mod transfer;
 pub mod typed;
 
@@ -38,6 +39,7 @@ use crate::ask::{AskError, Asked, Question, Retry};
 use crate::files::FileError;
 use crate::server::ReferenceServer;
 use crate::state::Shared;
+use crate::storage::record::RecordError;
 use crate::tasks::TaskError;
 
 /// What a tool gives back.
@@ -66,6 +68,9 @@ pub enum ToolError {
     /// The prompt store's tool failed.
     #[error(transparent)]
     Prompt(#[from] prompts::PromptToolError),
+    /// The tool on records failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
     /// The served directory's tool failed.
     #[error(transparent)]
     Directory(#[from] crate::directory::FileError),
@@ -125,6 +130,7 @@ impl ToolError {
             Self::Task(error) => Err(error.into()),
             Self::Document(error) => Ok(error.into_result().into()),
             Self::Prompt(error) => Ok(error.into_result().into()),
+            Self::Record(error) => Ok(records::refused(&error).into()),
             tool_error => Ok(CallToolResult::error(vec![ContentBlock::text(tool_error.to_string())]).into()),
         }
     }

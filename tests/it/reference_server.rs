@@ -13,6 +13,7 @@ mod legacy_sse;
 mod limits;
 mod objects;
 mod prompts;
+mod records;
 mod reload;
 mod settings;
 pub(crate) mod subscriptions;

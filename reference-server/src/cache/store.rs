@@ -3,6 +3,8 @@
 //! Invariant: a change is acknowledged after the cache has forgotten what was before it, and whether it happened or not is
 //! never guessed: where its outcome is unknown, nothing that it concerns is kept for a while.
 
+mod records;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 

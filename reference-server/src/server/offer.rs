@@ -9,7 +9,8 @@ use crate::tools::{self, Entry};
 const INSTRUCTIONS: &str = "A store of documents, and a reference server for trying out and testing MCP clients and \
     proxies. Documents are stored, searched and read by the document_ tools and as doc:// resources; an update names the \
     version that it was made from. Where the operator serves a directory, the file_ tools and file:/// resources read and \
-    write in it. The prompt_ tools keep the prompts that prompts/list offers beside the built-in ones. Where it gives a store of objects, \
+    write in it. The prompt_ tools keep the prompts that prompts/list offers beside the built-in ones. The record_ tools keep JSON objects in \
+    collections and find them by what they hold; record_query explains its filters. Where it gives a store of objects, \
     the object_ tools and object:// resources keep large content in it. The files of read_file are built in and live in memory only.";
 
 /// A server's name, instructions and tools.

@@ -1,4 +1,4 @@
-//! Backups: every document and prompt with every version of it, as one moment had them, in a file that every engine can restore.
+//! Backups: every document and prompt with every version of it, and every record, as one moment had them, in a file that every engine can restore.
 //!
 //! In: a store, a file's name. Out: what was written or restored, counted. Refusals: [`BackupError`].
 //! Invariants: a file has its name only when it is whole, on the disk and was read back; a store is restored as a whole or
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 
 use super::prompt::{InvalidPrompt, Prompt, PromptName};
+use super::record::{self, InvalidRecord, RecordName};
 use super::{Document, DocumentPath, DocumentStore, StoreError};
 
 /// Records that wait between a database and a file.
@@ -55,6 +56,16 @@ pub enum BackupError {
         /// Why not.
         reason: InvalidPrompt,
     },
+    /// A structured record that this store cannot hold.
+    #[error("line {line} of the backup: the record {name} cannot be stored: {reason}")]
+    Structured {
+        /// Counted from 1.
+        line: usize,
+        /// Which one.
+        name: RecordName,
+        /// Why not.
+        reason: InvalidRecord,
+    },
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -87,6 +98,10 @@ pub enum Record {
     EarlierPrompt(Prompt),
     /// The last version of a prompt that was deleted.
     RetiredPrompt(PromptName, u32),
+    /// A structured record.
+    Structured(record::Record),
+    /// The last version of a structured record that was deleted.
+    RetiredStructured(RecordName, u32),
     /// There is nothing behind it, and everything before it was right.
     End,
 }
@@ -106,6 +121,10 @@ pub struct Counted {
     pub earlier_prompts: u64,
     /// Prompts that were deleted.
     pub retired_prompts: u64,
+    /// Structured records.
+    pub records: u64,
+    /// Those that were deleted.
+    pub retired_records: u64,
 }
 
 /// Where a store puts its records.

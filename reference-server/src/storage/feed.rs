@@ -1,6 +1,6 @@
 //! Changes that other servers of the same documents made.
 //!
-//! Every change of a document or prompt leaves a row in the table `changes` in its own transaction, so that nothing is told that was not done and
+//! Every change of a document, prompt or record leaves a row in the table `changes` in its own transaction, so that nothing is told that was not done and
 //! nothing done stays untold. A [`ChangeFeed`] reads the rows of others behind the ones that it read before. What wakes it
 //! (a notification, a clock) only makes it look earlier. Rows are dropped after [`KEPT`].
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::record::RecordName;
 use super::{DocumentPath, StoreError};
 
 /// How long a change is kept for servers that could not look meanwhile.
@@ -22,6 +23,9 @@ pub(super) const SWEEP: Duration = Duration::from_secs(600);
 
 /// The kind of a row that is about a document.
 const DOCUMENT: &str = "document";
+
+/// The kind of a row that is about a record.
+const RECORD: &str = "record";
 
 /// Characters of a server's name in `changes`.
 const ORIGIN_BYTES: usize = 8;
@@ -42,13 +46,15 @@ pub struct News {
     pub documents: Vec<DocumentChange>,
     /// Whether a prompt differs from before.
     pub prompts: bool,
+    /// Records, each as often as it was changed.
+    pub records: Vec<RecordName>,
 }
 
 impl News {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.documents.is_empty() && !self.prompts
+        self.documents.is_empty() && !self.prompts && self.records.is_empty()
     }
 
     /// Adds what a row of `changes` tells. One that cannot be read is logged and left out: the others are news none the
@@ -57,6 +63,10 @@ impl News {
         match (kind, DocumentPath::parse(path)) {
             (DOCUMENT, Ok(path)) => self.documents.push(DocumentChange { path, listed }),
             (DOCUMENT, Err(error)) => tracing::error!(%error, "a change of another server has no path"),
+            (RECORD, _) => match RecordName::of_path(path) {
+                Ok(name) => self.records.push(name),
+                Err(error) => tracing::error!(%error, "a change of another server has no record"),
+            },
             _ => self.prompts = true,
         }
     }

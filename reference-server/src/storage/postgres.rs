@@ -1,9 +1,9 @@
-//! Documents and prompts in PostgreSQL, 14 or later, directly or behind PgBouncer in transaction mode.
+//! Documents, prompts and records in PostgreSQL, 14 or later, directly or behind PgBouncer in transaction mode.
 //!
 //! In: [`PostgresSettings`]. Out: a [`PostgresStore`] on the newest schema. Refusals: [`OpenError`].
 //! Invariants: nothing outlives a transaction on its connection (no session setting, no session lock), so that a pooler
 //! may give every transaction another one; writers of one path take turns by a lock of the transaction, so that what
-//! one read is still true when it writes; every statement is a literal of this source, what a caller gave is bound.
+//! one read is still true when it writes; every statement is made of literals of this source, what a caller gave is bound.
 
 mod backup;
 mod feed;
@@ -11,16 +11,19 @@ mod index;
 mod migrate;
 mod prompts;
 mod read;
+mod records;
 mod rows;
 mod search;
 mod session;
 mod settings;
+mod statements;
 mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Receiver;
 
 pub use migrate::SchemaError;
@@ -61,6 +64,8 @@ pub enum OpenError {
 pub struct PostgresStore {
     sessions: Sessions,
     events: Events,
+    /// Turns of those who query records.
+    queries: Arc<Semaphore>,
     limits: Limits,
     /// What tells the changes of this store from others'.
     origin: Arc<str>,
@@ -76,7 +81,8 @@ impl PostgresStore {
         session::check(&sessions).await?;
         migrate::migrate(&sessions).await?;
         let origin = super::feed::origin().map_err(OpenError::Random)?.into();
-        Ok(Self { sessions, events: settings.events().clone(), limits, origin })
+        let queries = Arc::new(Semaphore::new(records::QUERIES));
+        Ok(Self { sessions, events: settings.events().clone(), queries, limits, origin })
     }
 }
 

@@ -15,6 +15,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 pub use body::{Argument, Completed, Kind, Message, PromptBody, ResourceMessage, Speaker, TextMessage};
+pub(super) use check::name as is_name;
 pub use check::{InvalidPrompt, NAME_BYTES_MAX};
 pub use fill::{ArgumentError, Filled};
 

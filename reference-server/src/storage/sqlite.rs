@@ -1,17 +1,19 @@
-//! Documents and prompts in SQLite: one file, or memory only.
+//! Documents, prompts and records in SQLite: one file, or memory only.
 //!
 //! In: a path. Out: a [`SqliteStore`] on the newest schema. Refusals: [`OpenError`].
 //! Invariants: writers take turns on one connection, each in a transaction that holds the write lock from its first
 //! statement, so that what it read is still true when it writes; a commit is on the disk before it is acknowledged
-//! (write-ahead log, `synchronous = FULL`); every statement is a literal of this source, what a caller gave is bound.
+//! (write-ahead log, `synchronous = FULL`); every statement is made of literals of this source, what a caller gave is bound.
 
 mod backup;
 mod feed;
 mod index;
 mod prompts;
 mod read;
+mod records;
 mod rows;
 mod search;
+mod statements;
 mod write;
 
 use std::fs::OpenOptions;
@@ -39,11 +41,15 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
     (3, "prompts", include_str!("../../migrations/sqlite/0003_prompts.sql")),
+    (4, "records", include_str!("../../migrations/sqlite/0004_records.sql")),
     (5, "search", include_str!("../../migrations/sqlite/0005_search.sql")),
 ];
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
+
+/// Connections that query records at the same time.
+const QUERIERS: u32 = 2;
 
 /// How long a caller waits for a connection or for a lock that another process holds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -72,6 +78,7 @@ pub struct SqliteStore {
     reader: SqlitePool,
     /// What keeps a database in memory.
     keeper: Option<SqlitePool>,
+    querier: SqlitePool,
     limits: Limits,
     /// What tells the changes of this store from others'.
     origin: Arc<str>,
@@ -97,8 +104,12 @@ impl SqliteStore {
         let writer = single().connect_with(options.clone()).await?;
         migrate(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
-        let reader = readers.connect_with(options.pragma("query_only", "on")).await?;
-        Ok(Self { writer, reader, keeper: None, limits, origin: origin()?, shared: true })
+        let options = options.pragma("query_only", "on");
+        let queriers =
+            unwatched(SqlitePoolOptions::new().max_connections(QUERIERS).acquire_timeout(records::QUERY_TIME));
+        let querier = queriers.connect_lazy_with(options.clone());
+        let reader = readers.connect_with(options).await?;
+        Ok(Self { writer, reader, querier, keeper: None, limits, origin: origin()?, shared: true })
     }
 
     /// A database that is gone with the store.
@@ -112,9 +123,18 @@ impl SqliteStore {
         let options = options().in_memory(true).shared_cache(true).filename(format!("file:documents-{origin}"));
         let keeper = single().idle_timeout(None).max_lifetime(None).min_connections(1);
         let keeper = keeper.connect_with(options.clone()).await?;
-        let writer = single().idle_timeout(None).max_lifetime(None).min_connections(1).connect_with(options).await?;
+        let only = unwatched(single().idle_timeout(None).max_lifetime(None).min_connections(1));
+        let writer = only.connect_with(options).await?;
         migrate(&writer).await?;
-        Ok(Self { reader: writer.clone(), writer, keeper: Some(keeper), limits, origin, shared: false })
+        Ok(Self {
+            reader: writer.clone(),
+            querier: writer.clone(),
+            writer,
+            keeper: Some(keeper),
+            limits,
+            origin,
+            shared: false,
+        })
     }
 }
 
@@ -129,6 +149,16 @@ fn options() -> SqliteConnectOptions {
 
 fn single() -> SqlitePoolOptions {
     SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE)
+}
+
+/// Takes the watch of a query from a connection that is given back.
+fn unwatched(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.after_release(|connection, _| {
+        Box::pin(async move {
+            connection.lock_handle().await?.remove_progress_handler();
+            Ok(true)
+        })
+    })
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), MigrateError> {
@@ -204,6 +234,7 @@ impl DocumentStore for SqliteStore {
     }
 
     async fn close(&self) {
+        self.querier.close().await;
         self.reader.close().await;
         self.writer.close().await;
         if let Some(keeper) = &self.keeper {

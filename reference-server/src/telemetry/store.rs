@@ -1,5 +1,7 @@
 //! A store whose operations are spans of the requests that ask for them.
 
+mod records;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

@@ -1,6 +1,6 @@
 //! Tools that belong together, so that whoever embeds this server chooses which it offers.
 
-use super::{Entry, demo, documents, fetch, file_access, files, fixtures, objects, prompts, transfer};
+use super::{Entry, demo, documents, fetch, file_access, files, fixtures, objects, prompts, records, transfer};
 use crate::state::Shared;
 
 /// Tools that belong together.
@@ -14,6 +14,8 @@ pub enum Group {
     Documents,
     /// Stored prompts.
     Prompts,
+    /// Structured records and their queries.
+    Records,
     /// Export and import.
     Transfer,
     /// The served directory.
@@ -28,11 +30,12 @@ pub enum Group {
 
 impl Group {
     /// All of them, in the order of the list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::FirstLook,
         Self::VirtualFiles,
         Self::Documents,
         Self::Prompts,
+        Self::Records,
         Self::Transfer,
         Self::Files,
         Self::Objects,
@@ -48,6 +51,7 @@ impl Group {
             Self::VirtualFiles if shared.has_samples() => file_access::entries(),
             Self::Documents => documents::entries(),
             Self::Prompts => prompts::entries(),
+            Self::Records => records::entries(),
             Self::Transfer => transfer::entries(),
             Self::Files if shared.directory().is_some() => files::entries(),
             Self::Objects if shared.objects().is_some() => objects::entries(),

@@ -46,6 +46,8 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
             "document_delete",
             "document_purge",
             "prompt_delete",
+            "record_update",
+            "record_delete",
             "export",
             "file_write",
             "file_delete",

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat};
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Call, ToolError, object};
 use crate::storage::path::PathError;
+pub(super) use crate::storage::time;
 
 /// Items of a page where the caller does not say.
 const PAGE: u32 = 50;
@@ -51,6 +51,9 @@ pub enum TypedError {
     /// Two that say opposite things.
     #[error("give either expected_etag or overwrite")]
     OneCondition,
+    /// Neither or both of two.
+    #[error("give either body or patch")]
+    OneChange,
     /// The server failed.
     #[error("the call failed inside the server")]
     Internal,
@@ -65,7 +68,8 @@ impl TypedError {
             | Self::Length(_)
             | Self::Base64
             | Self::OneContent
-            | Self::OneCondition => "invalid_arguments",
+            | Self::OneCondition
+            | Self::OneChange => "invalid_arguments",
             Self::Cursor => "invalid_cursor",
             Self::Path(_) => "invalid_path",
             Self::Internal => "internal",
@@ -173,12 +177,6 @@ impl From<PathError> for ToolError {
     fn from(error: PathError) -> Self {
         TypedError::Path(error).into()
     }
-}
-
-/// Milliseconds since 1970 as RFC 3339.
-pub(super) fn time(milliseconds: i64) -> String {
-    let time = DateTime::from_timestamp_millis(milliseconds).unwrap_or_default();
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What the caller of a tool that failed sees.

@@ -5,10 +5,14 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use doorward_reference_server::storage::{
     Filter, Limits, StoreError,
     backup::{BackupError, Counted, backup, restore},
+    location::{Location, Named},
+    postgres::Access,
+    record::Change,
 };
 use serde_json::{Value, json};
 
 use super::prompts::{name, prompt};
+use super::records::{object, record};
 use super::{Store, body, content, engine::Engine, found, on_every_engine, path, tagged};
 use crate::support::{parts, process};
 
@@ -17,12 +21,20 @@ on_every_engine!(
     backup_has_what_one_moment_had,
     only_a_whole_backup_is_restored_and_only_into_nothing,
     backup_of_an_earlier_server_is_restored,
-    prompt_alone_makes_a_store_not_empty,
+    prompt_or_record_alone_makes_a_store_not_empty,
     commands_back_up_and_restore,
 );
 
-const COUNTED: Counted =
-    Counted { documents: 3, earlier: 3, retired: 3, prompts: 2, earlier_prompts: 2, retired_prompts: 1 };
+const COUNTED: Counted = Counted {
+    documents: 3,
+    earlier: 3,
+    retired: 3,
+    prompts: 2,
+    earlier_prompts: 2,
+    retired_prompts: 1,
+    records: 3,
+    retired_records: 1,
+};
 
 /// Documents with everything that one can have: history, moves, deletions, odd characters.
 async fn fill(store: &Store) {
@@ -46,6 +58,16 @@ async fn fill(store: &Store) {
         store.save_prompt(&name(each), None, prompt("text")).await.unwrap();
     }
     store.delete_prompt(&name("gone"), None).await.unwrap();
+    let odd = object(
+        json!({ "ü.\"'": [u64::MAX, 1.0, 0.1, -1e300, null], "n": i64::MIN, "at": { "city": "Rome \u{1f980}" } }),
+    );
+    for each in ["stock/a", "stock/B", "staff/a", "staff/gone"] {
+        store.create_record(&record(each), odd.clone()).await.unwrap();
+    }
+    for each in ["stock/a", "staff/gone"] {
+        store.update_record(&record(each), 1, Change::Merge(object(json!({ "n": 7.5 })))).await.unwrap();
+    }
+    store.delete_record(&record("staff/gone"), None).await.unwrap();
 }
 
 async fn backup_is_restored_on_either_engine(engine: Engine) {
@@ -70,6 +92,13 @@ async fn backup_is_restored_on_either_engine(engine: Engine) {
             assert_eq!(history(Store::clone(&store)).await, history(Store::clone(&restored)).await);
         }
         assert_eq!(restored.prompt(&name("review"), Some(1)).await.unwrap().body, prompt("first"));
+        for each in ["stock/a", "stock/B", "staff/a"] {
+            let (one, other) =
+                (store.record(&record(each)).await.unwrap(), restored.record(&record(each)).await.unwrap());
+            assert_eq!(one, other);
+        }
+        let queried = json!({ "gt": { "field": "n", "value": 7 } });
+        assert_eq!(super::records::queried(&restored, "stock", queried).await, ["a"]);
         let again = folder.path().join(format!("again{place}"));
         backup(&*restored, &again).await.unwrap();
         assert!(fs::read(&file).unwrap() == fs::read(&again).unwrap(), "{}", fs::read_to_string(&again).unwrap());
@@ -79,6 +108,7 @@ async fn backup_is_restored_on_either_engine(engine: Engine) {
         assert_eq!(restored.update(&path("a"), 3, content("four")).await.unwrap().version, 4);
         assert_eq!(restored.save_prompt(&name("gone"), None, prompt("new")).await.unwrap().version, 2);
         assert_eq!(restored.save_prompt(&name("review"), Some(3), prompt("new")).await.unwrap().version, 4);
+        assert_eq!(restored.create_record(&record("staff/gone"), object(json!({}))).await.unwrap().version, 3);
     }
     // Nothing but the three files.
     assert_eq!(folder.path().read_dir().unwrap().count(), 3);
@@ -149,10 +179,13 @@ async fn only_a_whole_backup_is_restored_and_only_into_nothing(engine: Engine) {
         whole.replace("\"messages\":[", "\"messages\":[{},"),
         whole.replace("\"retired_prompts\":1", "\"retired_prompts\":0"),
         whole.replace("\"path\":\"a\"", "\"path\":\"../a\""),
+        whole.replace("\"name\":\"stock/B\"", "\"name\":\"stock/..\""),
+        whole.replace("\"city\":\"Rome", "\"city\":\"\\u0000"),
+        whole.replace("\"retired_records\":1", "\"retired_records\":0"),
         whole.replace("\"content\":\"one\"", "\"content\":\"\\u0000\""),
         whole.trim_end().to_owned(),
         format!("{whole}{{}}\n"),
-        whole.replacen("\"version\":2", "\"version\":3", 1),
+        whole.replacen("\"version\":3", "\"version\":4", 1),
     ];
     let store = engine.open(Limits::default()).await;
     let broken = folder.path().join("broken");
@@ -160,7 +193,13 @@ async fn only_a_whole_backup_is_restored_and_only_into_nothing(engine: Engine) {
         fs::write(&broken, &text).unwrap();
         let refused = restore(&*store, &broken).await.unwrap_err();
         assert!(
-            matches!(refused, BackupError::Format { .. } | BackupError::Document { .. } | BackupError::Prompt { .. }),
+            matches!(
+                refused,
+                BackupError::Format { .. }
+                    | BackupError::Document { .. }
+                    | BackupError::Prompt { .. }
+                    | BackupError::Structured { .. }
+            ),
             "{refused:?}: {text}"
         );
         assert!(store.list(&Filter::default(), None, 10).await.unwrap().items.is_empty());
@@ -175,7 +214,7 @@ async fn only_a_whole_backup_is_restored_and_only_into_nothing(engine: Engine) {
     assert!(matches!(store.read(&path("a"), None).await, Err(StoreError::NotFound(_))));
 }
 
-/// As the server wrote it before there were prompts.
+/// As servers wrote it before there were prompts, and before there were records.
 async fn backup_of_an_earlier_server_is_restored(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("backup");
@@ -186,9 +225,24 @@ async fn backup_of_an_earlier_server_is_restored(engine: Engine) {
     assert_eq!(store.read(&path("a"), None).await.unwrap().body.content, "two");
     assert_eq!(store.read(&path("a"), Some(1)).await.unwrap().body.content, "one");
     assert_eq!(store.create(&path("gone"), body("new")).await.unwrap().version, 4);
+    let file = folder.path().join("later");
+    fs::write(&file, include_str!("backup_version_2.jsonl")).unwrap();
+    let store = another(&engine).await;
+    let counted = Counted { prompts: 1, earlier_prompts: 1, retired_prompts: 1, ..counted };
+    assert_eq!(restore(&*store, &file).await.unwrap(), counted);
+    assert_eq!(store.read(&path("a"), Some(1)).await.unwrap().body.content, "one");
+    assert_eq!(store.prompt(&name("p"), Some(1)).await.unwrap().body, prompt("one"));
+    assert_eq!(store.save_prompt(&name("q"), None, prompt("new")).await.unwrap().version, 5);
+    assert!(store.collections("", None, 9).await.unwrap().items.is_empty());
 }
 
-async fn prompt_alone_makes_a_store_not_empty(engine: Engine) {
+/// Another store of the same engine, empty at first.
+async fn another(engine: &Engine) -> Store {
+    let named = Named::from(engine.another("another").await);
+    Location::of(Some(&named), &Access::default()).unwrap().open(Limits::default()).await.unwrap()
+}
+
+async fn prompt_or_record_alone_makes_a_store_not_empty(engine: Engine) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("backup");
     let store = engine.open(Limits::default()).await;
@@ -197,6 +251,11 @@ async fn prompt_alone_makes_a_store_not_empty(engine: Engine) {
     assert!(matches!(restore(&*store, &file).await, Err(BackupError::NotEmpty)));
     store.delete_prompt(&name("gone"), None).await.unwrap();
     assert!(matches!(restore(&*store, &file).await, Err(BackupError::NotEmpty)));
+    let other = another(&engine).await;
+    other.create_record(&record("c/gone"), object(json!({}))).await.unwrap();
+    assert!(matches!(restore(&*other, &file).await, Err(BackupError::NotEmpty)));
+    other.delete_record(&record("c/gone"), None).await.unwrap();
+    assert!(matches!(restore(&*other, &file).await, Err(BackupError::NotEmpty)));
 }
 
 async fn command(arguments: &[&std::ffi::OsStr]) -> process::Finished {
@@ -216,12 +275,12 @@ async fn commands_back_up_and_restore(engine: Engine) {
     let done = command(&[backup, file.as_ref(), database, &from]).await;
     assert_eq!(
         (done.code, &*done.stdout),
-        (Some(0), "backed up: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions\n"),
+        (Some(0), "backed up: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions; 3 records\n"),
         "{}",
         done.stderr
     );
     let done = command(&[restore, file.as_ref(), database, &to]).await;
-    let told = "restored: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions\n";
+    let told = "restored: 3 documents, 3 earlier versions; 2 prompts, 2 earlier versions; 3 records\n";
     assert_eq!((done.code, &*done.stdout), (Some(0), told), "{}", done.stderr);
     let refused = command(&[restore, file.as_ref(), database, &to]).await;
     assert_eq!(refused.code, Some(1));

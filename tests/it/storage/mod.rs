@@ -1,4 +1,4 @@
-//! The promises of the store of documents and prompts, held by every engine: one suite, run on each.
+//! The promises of the store of documents, prompts and records, held by every engine: one suite, run on each.
 
 mod backup;
 mod documents;
@@ -6,6 +6,7 @@ pub(crate) mod engine;
 mod pooler;
 mod postgres;
 pub(crate) mod prompts;
+mod records;
 mod search;
 mod writers;
 

@@ -7,6 +7,7 @@ use doorward_reference_server::storage::{
 };
 
 use super::prompts::{name, prompt};
+use super::records::record;
 use super::{body, engine::Engine, path};
 use crate::support::postgres::Postgres;
 
@@ -44,7 +45,7 @@ const STEPS: &str = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, 
 #[tokio::test(flavor = "multi_thread")]
 async fn schema_of_every_earlier_server_is_brought_up_to_date() {
     let server = Postgres::start().await;
-    let steps = ["0001_documents", "0002_changes"];
+    let steps = ["0001_documents", "0002_changes", "0003_prompts"];
     for last in 1..=steps.len() {
         let database = format!("step{last}");
         server.sql(&format!("CREATE DATABASE {database}")).await;
@@ -67,9 +68,10 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
         assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
         store.create(&path("b"), body("text")).await.unwrap();
         store.save_prompt(&name("p"), None, prompt("text")).await.unwrap();
+        store.create_record(&record("c/r"), serde_json::Map::new()).await.unwrap();
         assert_eq!(
             server.sql_in(&database, "SELECT string_agg(kind, ' ' ORDER BY seq) FROM changes").await,
-            "document prompt"
+            "document prompt record"
         );
     }
 }

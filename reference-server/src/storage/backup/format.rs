@@ -13,13 +13,14 @@ use tokio::sync::mpsc::Receiver;
 
 use super::{BackupError, Counted, Record};
 use crate::storage::prompt::{Prompt, PromptBody, PromptName};
+use crate::storage::record::{self, RecordName};
 use crate::storage::{Body, Document, DocumentPath, Limits};
 
 /// What the first line says.
 const FORMAT: &str = "doorward-documents";
 
-/// The version that is written. Version 1 had no prompts.
-const VERSION: u32 = 2;
+/// The version that is written. Version 1 had no prompts, version 2 no records.
+const VERSION: u32 = 3;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -31,6 +32,8 @@ enum Line {
     Prompt(StoredPrompt),
     EarlierPrompt(StoredPrompt),
     RetiredPrompt { name: String, version: u32 },
+    Record(StoredRecord),
+    RetiredRecord { name: String, version: u32 },
     End(End),
 }
 
@@ -60,6 +63,17 @@ struct StoredPrompt {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct StoredRecord {
+    /// Collection and id, with a slash between them.
+    name: String,
+    version: u32,
+    body: Map<String, Value>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct End {
     documents: u64,
     earlier: u64,
@@ -70,13 +84,26 @@ struct End {
     earlier_prompts: u64,
     #[serde(default)]
     retired_prompts: u64,
+    #[serde(default)]
+    records: u64,
+    #[serde(default)]
+    retired_records: u64,
     sha256: String,
 }
 
 impl End {
     fn new(counted: Counted, sha256: String) -> Self {
-        let Counted { documents, earlier, retired, prompts, earlier_prompts, retired_prompts } = counted;
-        Self { documents, earlier, retired, prompts, earlier_prompts, retired_prompts, sha256 }
+        Self {
+            documents: counted.documents,
+            earlier: counted.earlier,
+            retired: counted.retired,
+            prompts: counted.prompts,
+            earlier_prompts: counted.earlier_prompts,
+            retired_prompts: counted.retired_prompts,
+            records: counted.records,
+            retired_records: counted.retired_records,
+            sha256,
+        }
     }
 
     fn counted(&self) -> Counted {
@@ -87,6 +114,8 @@ impl End {
             prompts: self.prompts,
             earlier_prompts: self.earlier_prompts,
             retired_prompts: self.retired_prompts,
+            records: self.records,
+            retired_records: self.retired_records,
         }
     }
 }
@@ -99,6 +128,18 @@ impl From<Prompt> for StoredPrompt {
             body: prompt.body,
             created_at: prompt.created_at,
             updated_at: prompt.updated_at,
+        }
+    }
+}
+
+impl From<record::Record> for StoredRecord {
+    fn from(record: record::Record) -> Self {
+        Self {
+            name: record.name.to_string(),
+            version: record.version,
+            body: record.body,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
         }
     }
 }
@@ -162,6 +203,14 @@ fn fill(file: File, mut records: Receiver<Record>) -> Result<Counted, BackupErro
             Record::RetiredPrompt(name, version) => {
                 counted.retired_prompts += 1;
                 writer.line(&Line::RetiredPrompt { name: name.to_string(), version })?;
+            }
+            Record::Structured(record) => {
+                counted.records += 1;
+                writer.line(&Line::Record(record.into()))?;
+            }
+            Record::RetiredStructured(name, version) => {
+                counted.retired_records += 1;
+                writer.line(&Line::RetiredRecord { name: name.to_string(), version })?;
             }
             Record::End => break,
         }
@@ -228,6 +277,14 @@ pub(super) fn read(
                 counted.retired_prompts += 1;
                 take(Record::RetiredPrompt(reader.name(&name)?, version))?;
             }
+            Line::Record(stored) => {
+                counted.records += 1;
+                take(Record::Structured(reader.record(stored)?))?;
+            }
+            Line::RetiredRecord { name, version } => {
+                counted.retired_records += 1;
+                take(Record::RetiredStructured(reader.record_name(&name)?, version))?;
+            }
             Line::End(end) => {
                 if counted != end.counted() || end.sha256 != hexadecimal(&before.finalize()) || reader.more()? {
                     return Err(reader.wrong("the backup is damaged: it is not what its last line says"));
@@ -282,6 +339,18 @@ impl Reader {
         let StoredPrompt { version, body, created_at, updated_at, .. } = stored;
         body.check().map_err(|reason| BackupError::Prompt { line: self.line, name: name.clone(), reason })?;
         Ok(Prompt { name, version, body, created_at, updated_at })
+    }
+
+    fn record_name(&self, name: &str) -> Result<RecordName, BackupError> {
+        RecordName::of_path(name).map_err(|_| self.wrong("this is no name of a record"))
+    }
+
+    fn record(&self, stored: StoredRecord) -> Result<record::Record, BackupError> {
+        let name = self.record_name(&stored.name)?;
+        let StoredRecord { version, body, created_at, updated_at, .. } = stored;
+        let checked = record::check(&body);
+        checked.map_err(|reason| BackupError::Structured { line: self.line, name: name.clone(), reason })?;
+        Ok(record::Record { name, version, body, created_at, updated_at })
     }
 
     fn document(&self, stored: Stored) -> Result<Document, BackupError> {

@@ -8,6 +8,7 @@ use super::write::{Writing, json};
 use super::{PostgresStore, rows};
 use crate::storage::backup::{BackupError, Record, Records};
 use crate::storage::prompt::table;
+use crate::storage::record::table as records_table;
 use crate::storage::{Document, DocumentPath, StoreError};
 
 pub(super) async fn dump(store: &PostgresStore, records: Records) -> Result<(), BackupError> {
@@ -38,7 +39,8 @@ pub(super) async fn dump(store: &PostgresStore, records: Records) -> Result<(), 
         give(&records, Record::Retired(path, rows::version(&row)?)).await?;
     }
     drop(retired);
-    table::dump(&mut store.prompts_in(&mut work), &records).await?;
+    table::dump(&mut store.tables_in(&mut work), &records).await?;
+    records_table::dump(&mut store.tables_in(&mut work), &records).await?;
     give(&records, Record::End).await
 }
 
@@ -51,14 +53,15 @@ pub(super) async fn load(store: &PostgresStore, mut records: Receiver<Record>) -
     // Nobody writes meanwhile, and whoever was about to is waited for.
     store
         .sessions
-        .query("LOCK TABLE documents, retired_versions, prompts IN EXCLUSIVE MODE")
+        .query("LOCK TABLE documents, retired_versions, prompts, records IN EXCLUSIVE MODE")
         .execute(&mut *writing.work)
         .await?;
     let statement = "SELECT EXISTS (SELECT FROM documents) OR EXISTS (SELECT FROM retired_versions) AS used";
     if store.sessions.query(statement).fetch_one(&mut *writing.work).await?.try_get("used")? {
         return Err(BackupError::NotEmpty);
     }
-    if table::used(&mut store.prompts_in(&mut writing.work)).await? {
+    let mut tables = store.tables_in(&mut writing.work);
+    if table::used(&mut tables).await? || records_table::used(&mut tables).await? {
         return Err(BackupError::NotEmpty);
     }
     let mut id = 0;
@@ -67,12 +70,16 @@ pub(super) async fn load(store: &PostgresStore, mut records: Receiver<Record>) -
             Record::Document(document) => id = put(&mut writing, &document).await?,
             Record::Earlier(document) => put_earlier(&mut writing, id, &document).await?,
             Record::Retired(path, version) => writing.retire(&path, version).await?,
-            Record::Prompt(prompt) => table::put(&mut store.prompts_in(&mut writing.work), &prompt).await?,
+            Record::Prompt(prompt) => table::put(&mut store.tables_in(&mut writing.work), &prompt).await?,
             Record::EarlierPrompt(prompt) => {
-                table::put_earlier(&mut store.prompts_in(&mut writing.work), &prompt).await?
+                table::put_earlier(&mut store.tables_in(&mut writing.work), &prompt).await?
             }
             Record::RetiredPrompt(name, version) => {
-                table::put_retired(&mut store.prompts_in(&mut writing.work), &name, version).await?
+                table::put_retired(&mut store.tables_in(&mut writing.work), &name, version).await?
+            }
+            Record::Structured(record) => records_table::put(&mut store.tables_in(&mut writing.work), &record).await?,
+            Record::RetiredStructured(name, version) => {
+                records_table::put_retired(&mut store.tables_in(&mut writing.work), &name, version).await?
             }
             Record::End => break,
         }

@@ -15,6 +15,7 @@ use super::PostgresStore;
 use super::session::{Sessions, Work};
 use super::settings::Events;
 use crate::storage::feed::{ChangeFeed, KEPT, News, POLL, SWEEP};
+use crate::storage::record::RecordName;
 use crate::storage::{DocumentPath, StoreError, now};
 
 /// What the servers of a database call each other by.
@@ -217,6 +218,19 @@ pub(super) async fn note(
 pub(super) async fn note_prompts(sessions: &Sessions, work: &mut Work, origin: &str) -> Result<(), StoreError> {
     let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('prompt', 'prompts', TRUE, $1, $2)";
     sessions.query(statement).bind(origin).bind(now()).execute(&mut **work).await?;
+    Ok(notify(sessions, work, origin).await?)
+}
+
+/// Notes that a record was changed, likewise.
+pub(super) async fn note_record(
+    sessions: &Sessions,
+    work: &mut Work,
+    origin: &str,
+    name: &RecordName,
+    at: i64,
+) -> Result<(), StoreError> {
+    let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('record', $1, FALSE, $2, $3)";
+    sessions.query(statement).bind(name.to_string()).bind(origin).bind(at).execute(&mut **work).await?;
     Ok(notify(sessions, work, origin).await?)
 }
 

@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../../migrations/postgres/0001_documents.sql")),
     (2, "changes", include_str!("../../../migrations/postgres/0002_changes.sql")),
     (3, "prompts", include_str!("../../../migrations/postgres/0003_prompts.sql")),
+    (4, "records", include_str!("../../../migrations/postgres/0004_records.sql")),
 ];
 
 /// Whose turn it is. Any number that nobody else uses in this database.

@@ -67,7 +67,7 @@ pub enum InvalidPrompt {
 }
 
 /// Whether this is a name.
-pub(super) fn name(text: &str, bytes_max: usize) -> bool {
+pub(in crate::storage) fn name(text: &str, bytes_max: usize) -> bool {
     (1..=bytes_max).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }

@@ -1,12 +1,10 @@
 //! The prompts' tables: what is done with them, once for every engine, within a transaction that an engine began.
 //!
-//! Statements are of the part of SQL that the engines share, with `$1` for what is bound. A writer first takes hold of
-//! the prompt's row ([`HOLD`]), so that writers of one name take turns also where the engine lets others write.
-
-use async_trait::async_trait;
+//! Statements are those of [`crate::storage::statements`]. A writer first takes hold of the prompt's row ([`HOLD`]), so that writers of one name take turns also where the engine lets others write.
 
 use super::{Prompt, PromptBody, PromptName, PromptStoreError};
 use crate::storage::backup::{BackupError, Record, Records};
+use crate::storage::statements::{Bound, Row, Rows};
 use crate::storage::{Page, StoreError, now};
 
 const HOLD: &str = "
@@ -48,62 +46,18 @@ const NEXT_EARLIER: &str = "
 
 const PUT_EARLIER: &str = "INSERT INTO prompt_versions (name, version, body, updated_at) VALUES ($1, $2, $3, $4)";
 
-/// What is bound to a statement.
-#[derive(Debug, Clone, Copy)]
-pub enum Bound<'a> {
-    /// A text.
-    Text(&'a str),
-    /// A number.
-    Number(i64),
+/// A row as a prompt.
+trait OfPrompt {
+    fn name(&self) -> Result<PromptName, StoreError>;
+    /// The prompt; `None` where it is deleted.
+    fn prompt(&self) -> Result<Option<Prompt>, StoreError>;
 }
 
-/// A row of every statement here that has any.
-#[derive(Debug)]
-pub struct Row {
-    name: String,
-    version: i64,
-    body: Option<String>,
-    created_at: i64,
-    updated_at: i64,
-}
-
-/// A transaction of an engine.
-#[async_trait]
-pub trait Rows: Send {
-    /// The rows of a statement.
-    async fn fetch(&mut self, statement: &'static str, bound: &[Bound<'_>]) -> Result<Vec<Row>, StoreError>;
-
-    /// Runs a statement without rows.
-    async fn execute(&mut self, statement: &'static str, bound: &[Bound<'_>]) -> Result<(), StoreError>;
-}
-
-impl Row {
-    /// Reads a row of either engine.
-    pub(in crate::storage) fn read<'r, R>(row: &'r R) -> Result<Self, sqlx::Error>
-    where
-        R: sqlx::Row,
-        &'static str: sqlx::ColumnIndex<R>,
-        String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-        i64: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
-    {
-        Ok(Self {
-            name: row.try_get("name")?,
-            version: row.try_get("version")?,
-            body: row.try_get("body")?,
-            created_at: row.try_get("created_at")?,
-            updated_at: row.try_get("updated_at")?,
-        })
-    }
-
-    fn version(&self) -> Result<u32, StoreError> {
-        u32::try_from(self.version).map_err(|_| StoreError::Corrupt("version"))
-    }
-
+impl OfPrompt for Row {
     fn name(&self) -> Result<PromptName, StoreError> {
         PromptName::parse(&self.name).map_err(|_| StoreError::Corrupt("prompt's name"))
     }
 
-    /// The prompt; `None` where it is deleted.
     fn prompt(&self) -> Result<Option<Prompt>, StoreError> {
         let Some(body) = &self.body else { return Ok(None) };
         Ok(Some(Prompt {

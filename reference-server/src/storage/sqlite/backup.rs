@@ -8,6 +8,7 @@ use super::write::{Writing, begin, json, retire};
 use super::{SqliteStore, rows};
 use crate::storage::backup::{BackupError, Record, Records};
 use crate::storage::prompt::table;
+use crate::storage::record::table as records_table;
 use crate::storage::{Document, DocumentPath, StoreError};
 
 pub(super) async fn dump(store: &SqliteStore, records: Records) -> Result<(), BackupError> {
@@ -37,6 +38,7 @@ pub(super) async fn dump(store: &SqliteStore, records: Records) -> Result<(), Ba
     }
     drop(retired);
     table::dump(&mut *work, &records).await?;
+    records_table::dump(&mut *work, &records).await?;
     give(&records, Record::End).await
 }
 
@@ -50,7 +52,7 @@ pub(super) async fn load(store: &SqliteStore, mut records: Receiver<Record>) -> 
     if sqlx::query(statement).fetch_one(&mut *writing).await?.try_get("used")? {
         return Err(BackupError::NotEmpty);
     }
-    if table::used(&mut *writing).await? {
+    if table::used(&mut *writing).await? || records_table::used(&mut *writing).await? {
         return Err(BackupError::NotEmpty);
     }
     let mut id = 0;
@@ -62,6 +64,10 @@ pub(super) async fn load(store: &SqliteStore, mut records: Receiver<Record>) -> 
             Record::Prompt(prompt) => table::put(&mut *writing, &prompt).await?,
             Record::EarlierPrompt(prompt) => table::put_earlier(&mut *writing, &prompt).await?,
             Record::RetiredPrompt(name, version) => table::put_retired(&mut *writing, &name, version).await?,
+            Record::Structured(record) => records_table::put(&mut *writing, &record).await?,
+            Record::RetiredStructured(name, version) => {
+                records_table::put_retired(&mut *writing, &name, version).await?
+            }
             Record::End => break,
         }
     }

@@ -9,6 +9,7 @@ use sqlx::Row;
 
 use super::SqliteStore;
 use crate::storage::feed::{ChangeFeed, KEPT, News, POLL, SWEEP};
+use crate::storage::record::RecordName;
 use crate::storage::{DocumentPath, StoreError, now};
 
 #[derive(Debug)]
@@ -69,6 +70,18 @@ pub(super) async fn note(
 pub(super) async fn note_prompts(work: &mut sqlx::SqliteConnection, origin: &str) -> Result<(), StoreError> {
     let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('prompt', 'prompts', 1, ?1, ?2)";
     sqlx::query(statement).bind(origin).bind(now()).execute(work).await?;
+    Ok(())
+}
+
+/// Notes that a record was changed, in its transaction.
+pub(super) async fn note_record(
+    work: &mut sqlx::SqliteConnection,
+    origin: &str,
+    name: &RecordName,
+    at: i64,
+) -> Result<(), StoreError> {
+    let statement = "INSERT INTO changes (kind, path, listed, origin, at) VALUES ('record', ?1, 0, ?2, ?3)";
+    sqlx::query(statement).bind(name.to_string()).bind(origin).bind(at).execute(work).await?;
     Ok(())
 }
 

@@ -1,36 +1,12 @@
 //! Prompts: transactions around what [`table`] does.
 
 use async_trait::async_trait;
-use sqlx::Sqlite;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 
 use super::SqliteStore;
 use super::feed::note_prompts;
 use super::write::begin;
-use crate::storage::prompt::table::{self, Bound, Row, Rows};
-use crate::storage::prompt::{Prompt, PromptBody, PromptName, PromptStore, PromptStoreError};
-use crate::storage::{Page, StoreError};
-
-fn query<'q>(statement: &'static str, bound: &[Bound<'q>]) -> Query<'q, Sqlite, SqliteArguments> {
-    bound.iter().fold(sqlx::query(statement), |query, bound| match *bound {
-        Bound::Text(text) => query.bind(text),
-        Bound::Number(number) => query.bind(number),
-    })
-}
-
-#[async_trait]
-impl Rows for SqliteConnection {
-    async fn fetch(&mut self, statement: &'static str, bound: &[Bound<'_>]) -> Result<Vec<Row>, StoreError> {
-        let rows = query(statement, bound).fetch_all(self).await?;
-        Ok(rows.iter().map(Row::read).collect::<Result<_, _>>()?)
-    }
-
-    async fn execute(&mut self, statement: &'static str, bound: &[Bound<'_>]) -> Result<(), StoreError> {
-        query(statement, bound).execute(self).await?;
-        Ok(())
-    }
-}
+use crate::storage::Page;
+use crate::storage::prompt::{Prompt, PromptBody, PromptName, PromptStore, PromptStoreError, table};
 
 #[async_trait]
 impl PromptStore for SqliteStore {

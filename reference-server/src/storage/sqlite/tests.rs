@@ -7,7 +7,8 @@ use serde_json::Map;
 use sqlx::Row;
 
 use super::*;
-use crate::storage::PromptStore;
+use crate::storage::record::RecordName;
+use crate::storage::{PromptStore, RecordStore};
 
 fn path(text: &str) -> DocumentPath {
     DocumentPath::parse(text).unwrap()
@@ -86,6 +87,17 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
             "INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
             VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
         sqlx::query(old).execute(&pool).await.unwrap();
+        if last > 1 {
+            // Swept since: a reader that is still there must see what comes as later.
+            for change in [
+                "INSERT INTO changes (seq, path, listed, origin, at) VALUES (41, 'a', 1, 'x', 1)",
+                "DELETE FROM changes",
+                "INSERT INTO changes (path, listed, origin, at) VALUES ('a', 1, 'x', 9000000000000)",
+                "DELETE FROM changes WHERE seq > 42",
+            ] {
+                sqlx::query(change).execute(&pool).await.unwrap();
+            }
+        }
         pool.close().await;
         let store = SqliteStore::open(&file, Limits::default()).await.unwrap();
         assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
@@ -94,6 +106,11 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
         other.create(&path("b"), body("text")).await.unwrap();
         assert_eq!(feed.next().await.unwrap().documents[0].path, path("b"));
         assert!(store.prompts(None, 10).await.unwrap().items.is_empty());
+        let name = RecordName::of_path("c/r").unwrap();
+        other.create_record(&name, Map::new()).await.unwrap();
+        assert_eq!(feed.next().await.unwrap().records, [name]);
+        let last_seq = sqlx::query("SELECT max(seq) AS seq FROM changes").fetch_one(&store.reader).await.unwrap();
+        assert_eq!(last_seq.try_get::<i64, _>("seq").unwrap(), if last > 1 { 44 } else { 2 });
     }
 }
 
