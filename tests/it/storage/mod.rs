@@ -5,6 +5,7 @@ mod documents;
 pub(crate) mod engine;
 mod pooler;
 mod postgres;
+mod postgres_faults;
 mod prompts;
 mod search;
 mod writers;
