@@ -52,7 +52,7 @@ fn refusal(answer: &Answer) -> Value {
     serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap()
 }
 
-async fn refused(client: &Client, tool: &str, arguments: Value) -> Value {
+pub(crate) async fn refused(client: &Client, tool: &str, arguments: Value) -> Value {
     refusal(&client.call(tool, arguments).await)
 }
 

@@ -5,6 +5,7 @@ mod documents;
 pub(crate) mod engine;
 mod pooler;
 mod postgres;
+mod postgres_faults;
 pub(crate) mod prompts;
 mod records;
 mod search;

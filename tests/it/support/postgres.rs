@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Signal, geteuid};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -61,7 +61,7 @@ async fn copy(from: &Path, to: &Path, as_root: bool) {
 }
 
 /// Gives a folder to whoever runs PostgreSQL.
-fn give(folder: &Path) {
+pub(crate) fn give(folder: &Path) {
     if is_root() {
         chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
     }
@@ -120,6 +120,30 @@ impl Fixture {
     }
 }
 
+/// Stopped processes, which go on when this is dropped.
+pub(crate) struct Frozen(Vec<Pid>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            let _gone = kill_process(*process, Signal::CONT);
+        }
+    }
+}
+
+/// The processes that this one started.
+fn children(parent: Pid) -> Vec<Pid> {
+    let parent = parent.as_raw_nonzero().to_string();
+    let of_parent = |entry: fs::DirEntry| {
+        let process = entry.file_name().to_str()?.parse().ok()?;
+        let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name, which may hold anything, is in parentheses; then the state and the parent.
+        let (_, behind) = stat.rsplit_once(") ")?;
+        (behind.split(' ').nth(1)? == parent).then(|| Pid::from_raw(process)).flatten()
+    };
+    fs::read_dir("/proc").unwrap().filter_map(Result::ok).filter_map(of_parent).collect()
+}
+
 /// A running server with an empty database.
 pub(crate) struct Postgres {
     folder: TempDir,
@@ -150,6 +174,20 @@ impl Postgres {
         ];
         server.run().await;
         server
+    }
+
+    /// Stops all its processes where they are, until what this returns is dropped.
+    pub(crate) fn freeze(&self) -> Frozen {
+        let postmaster = self.process.as_ref().expect("PostgreSQL runs").id();
+        let mut frozen = Frozen(vec![postmaster]);
+        // First the one that would start more of them.
+        kill_process(postmaster, Signal::STOP).unwrap();
+        for child in children(postmaster) {
+            if kill_process(child, Signal::STOP).is_ok() {
+                frozen.0.push(child);
+            }
+        }
+        frozen
     }
 
     async fn stopped() -> Self {

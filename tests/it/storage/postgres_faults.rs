@@ -1,0 +1,144 @@
+//! A PostgreSQL in trouble: no room, or frozen.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use doorward_reference_server::storage::{
+    Filter, Limits, StoreError,
+    location::{Location, Named, OpenError},
+    postgres::Access,
+};
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{Store, body, path};
+use crate::{
+    reference_server::refused,
+    support::{postgres::Postgres, process::run_command, rpc::Client, upstream::Server},
+};
+
+async fn open(url: &str) -> Result<Store, OpenError> {
+    let named = Named::from(std::ffi::OsString::from(url));
+    Location::of(Some(&named), &Access::default()).unwrap().open(Limits::default()).await
+}
+
+/// The database says that its disk is full, in the last statement of each write. That it is, is told by a trigger here, so
+/// that this needs no file system of its own; for one see the next test.
+#[tokio::test(flavor = "multi_thread")]
+async fn database_that_says_its_disk_is_full_keeps_nothing_of_the_write() {
+    let database = Postgres::start().await;
+    let server = Server::reference_on(database.url().as_ref()).await;
+    let client = Client::modern(&server.url, None);
+    let write = |path: &str| json!({ "path": path, "title": "T", "content": "text" });
+    client.call("document_create", write("a")).await.result();
+    database
+        .sql(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
+                AS $$BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END$$;
+            CREATE TRIGGER full_disk BEFORE INSERT ON changes EXECUTE FUNCTION full_disk()",
+        )
+        .await;
+    assert_eq!(refused(&client, "document_create", write("b")).await["code"], "store_full");
+    let update = json!({ "path": "a", "expected_version": 1, "content": "new" });
+    assert_eq!(refused(&client, "document_update", update.clone()).await["code"], "store_full");
+    assert_eq!(database.sql("SELECT string_agg(path || version, ' ') FROM documents").await, "a1");
+    assert_eq!(database.sql("SELECT count(*) FROM document_versions").await, "0");
+    assert_eq!(database.sql("SELECT count(*) FROM documents_text").await, "1");
+    database.sql("DROP TRIGGER full_disk ON changes").await;
+    client.call("document_create", write("b")).await.result();
+    client.call("document_update", update).await.result();
+}
+
+/// A file system of a few MiB, gone with this.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    /// `None` where this process may make none.
+    async fn new(mebibytes: u32) -> Option<Self> {
+        let small = Self(tempfile::tempdir().unwrap());
+        small.mount(&format!("size={mebibytes}m,mode=777")).await.then_some(small)
+    }
+
+    async fn mount(&self, options: &str) -> bool {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.0.path());
+        run_command(&mut command, Duration::from_secs(10)).await.code == Some(0)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        // Its files may be open still.
+        let _unmounted = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Needs the right to mount, which root has in most places; says so where it has not.
+#[tokio::test(flavor = "multi_thread")]
+async fn full_disk_of_the_database_refuses_writes_until_there_is_room() {
+    let Some(small) = Small::new(24).await else {
+        eprintln!("not tried: no file system may be mounted here");
+        return;
+    };
+    let database = Postgres::start().await;
+    let place = small.path().join("space");
+    std::fs::create_dir(&place).unwrap();
+    crate::support::postgres::give(&place);
+    database.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", place.display())).await;
+    database.sql("CREATE DATABASE documents TABLESPACE small").await;
+    let store = open(&database.url_of("documents")).await.unwrap();
+    // Different words, so that nothing is made smaller by compression.
+    let large = |number: usize| {
+        let words = (0..30_000)
+            .map(|word: usize| format!("{:x} ", (number * 30_000 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        body(&words.collect::<String>())
+    };
+    let mut kept = 0;
+    let refused = loop {
+        match store.create(&path(&kept.to_string()), large(kept)).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 100, "the disk is never full");
+    };
+    assert!(matches!(refused, StoreError::Full), "{refused:?}");
+    let listed = store.list(&Filter::default(), None, 200).await.unwrap().items.len();
+    assert_eq!(listed, kept);
+    for number in 0..kept {
+        assert_eq!(store.read(&path(&number.to_string()), None).await.unwrap().body, large(number));
+    }
+    assert!(small.mount("remount,size=96m,mode=777").await);
+    store.create(&path(&kept.to_string()), large(kept)).await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_database_is_told_of_in_time_and_used_again_afterwards() {
+    let database = Postgres::start().await;
+    let server = Server::reference_on(database.url().as_ref()).await;
+    let client = Client::modern(&server.url, None);
+    client.call("document_create", json!({ "path": "a", "title": "T", "content": "text" })).await.result();
+    let frozen = database.freeze();
+    let begun = Instant::now();
+    let (read, written) = tokio::join!(
+        refused(&client, "document_read", json!({ "path": "a" })),
+        refused(&client, "document_update", json!({ "path": "a", "expected_version": 1, "content": "late" })),
+    );
+    assert_eq!((&read["code"], &written["code"]), (&json!("store_unavailable"), &json!("store_unavailable")));
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    // What needs no database goes on.
+    client.call("echo", json!({ "message": "here" })).await.result();
+    drop(frozen);
+    let again = async {
+        while client.call("document_read", json!({ "path": "a" })).await.result()["isError"] == true {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
+}
