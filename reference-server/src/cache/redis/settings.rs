@@ -87,6 +87,10 @@ impl RedisSettings {
             redis = redis.set_password(password);
         }
         let info = info.set_redis_settings(redis);
+        if encrypted {
+            // Redis' client takes the process' own, which has to be chosen where several are linked in. There may be one.
+            let _chosen = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
         let client = match (&access.ca_file, encrypted) {
             (Some(path), true) => {
                 let pem = read("--cache-ca-file", path)?;
