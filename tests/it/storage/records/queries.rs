@@ -291,11 +291,14 @@ async fn query_beyond_a_limit_is_refused(engine: Engine) {
 /// Long texts that are searched through many times, for something that is not there.
 async fn slow_query_is_given_up_and_the_store_goes_on(engine: Engine) {
     let store = engine.open(Limits::default()).await;
+    let same = "a".repeat(1_000);
+    // SQLite compares from the beginning, PostgreSQL from the end.
+    let needle = if matches!(engine, Engine::Postgres(_)) { format!("b{same}") } else { format!("{same}b") };
     let long = object(json!({ "text": "a".repeat(64 * 1024 - 64) }));
     for number in 0..400 {
         store.create_record(&record(&format!("c/{number}")), long.clone()).await.unwrap();
     }
-    let condition = json!({ "contains": { "field": "text", "value": format!("{0}b{0}", "a".repeat(500)) } });
+    let condition = json!({ "contains": { "field": "text", "value": needle } });
     let slow = query(json!({ "or": vec![condition; 64] }), json!([]));
     let began = Instant::now();
     let name = collection("c");
