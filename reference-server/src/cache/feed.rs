@@ -22,16 +22,14 @@ pub(super) struct CachedFeed {
 }
 
 impl CachedFeed {
-    /// The newest of a store's feeds: the end of one before it says nothing any more.
+    /// The newest of a store's feeds: while it lasts, those before it neither open the cache nor close it.
     pub(super) fn new(feed: Box<dyn ChangeFeed>, cache: Arc<dyn Cache>, newest: Arc<AtomicU64>) -> Self {
         let number = newest.fetch_add(1, Ordering::SeqCst) + 1;
         Self { feed, cache, number, newest }
     }
 
-    fn close(&self) {
-        if self.number == self.newest.load(Ordering::SeqCst) {
-            self.cache.close(Bar::Feed);
-        }
+    fn is_newest(&self) -> bool {
+        self.number == self.newest.load(Ordering::SeqCst)
     }
 }
 
@@ -39,11 +37,14 @@ impl CachedFeed {
 impl ChangeFeed for CachedFeed {
     async fn next(&mut self) -> Result<News, StoreError> {
         // From here on it waits for news: also behind a failure, after which it goes on where it was.
-        self.cache.open(Bar::Feed);
+        if self.is_newest() {
+            self.cache.open(Bar::Feed);
+        }
         let news = self.feed.next().await;
         match &news {
             Ok(news) => self.cache.invalidate(&stale(news), By::Others).await,
-            Err(_) => self.close(),
+            Err(_) if self.is_newest() => self.cache.close(Bar::Feed),
+            Err(_) => {}
         }
         news
     }
@@ -51,7 +52,11 @@ impl ChangeFeed for CachedFeed {
 
 impl Drop for CachedFeed {
     fn drop(&mut self) {
-        self.close();
+        if self.is_newest() {
+            self.cache.close(Bar::Feed);
+            // The one before it is the newest again, where it lasts still.
+            self.newest.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -62,4 +67,51 @@ fn stale(news: &News) -> Vec<Stale> {
     }
     let documents = paths.into_iter().map(|path| Stale::Document(path.clone()));
     documents.chain(news.prompts.then_some(Stale::Prompts)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cache::{Bounds, Found, Key, Memory};
+    use crate::storage::DocumentPath;
+
+    /// Fails, or tells that nothing happened.
+    #[derive(Debug)]
+    struct Told(bool);
+
+    #[async_trait]
+    impl ChangeFeed for Told {
+        async fn next(&mut self) -> Result<News, StoreError> {
+            if self.0 { Ok(News::default()) } else { Err(StoreError::Full) }
+        }
+    }
+
+    #[tokio::test]
+    async fn feed_that_another_one_replaced_neither_opens_the_cache_nor_closes_it() {
+        let bounds = Bounds { bytes: 1 << 20, lifetime: Duration::from_secs(60) };
+        let (cache, newest): (Arc<dyn Cache>, _) = (Arc::new(Memory::new(bounds)), Arc::default());
+        let feed = |well| CachedFeed::new(Box::new(Told(well)), Arc::clone(&cache), Arc::clone(&newest));
+        let key = Key::Document(DocumentPath::parse("a").unwrap());
+        let closed = async || matches!(cache.get(&key).await, Found::Closed);
+        let mut first = feed(true);
+        first.next().await.unwrap();
+        assert!(!closed().await);
+        let mut second = feed(true);
+        second.next().await.unwrap();
+        drop(first);
+        assert!(!closed().await, "the second one is read");
+        let mut third = feed(false);
+        third.next().await.unwrap_err();
+        second.next().await.unwrap();
+        assert!(closed().await, "the third one is the one to hear of changes");
+        drop(third);
+        second.next().await.unwrap();
+        assert!(!closed().await, "the second one is again");
+        drop(second);
+        assert!(closed().await);
+    }
 }
