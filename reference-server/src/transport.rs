@@ -8,6 +8,7 @@ pub mod generations;
 mod hosts;
 pub mod http;
 mod lines;
+mod linger;
 mod patient;
 mod signals;
 pub mod sse;

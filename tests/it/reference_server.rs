@@ -5,6 +5,7 @@ mod archives;
 mod batches;
 mod clients;
 mod crashes;
+mod early_answers;
 mod examples;
 mod features;
 mod fetch;

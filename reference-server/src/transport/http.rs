@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::hosts::{Hosts, guard};
+use super::linger::linger;
 use super::patient::Patient;
 use super::{batch, sse};
 use crate::identity::Assertions;
@@ -229,6 +230,7 @@ pub fn app_at(
     app.merge(download::routes(Arc::clone(&shared)))
         .merge(objects::serve::routes(Arc::clone(&shared)))
         .merge(health::routes(shared, streams))
+        .layer(from_fn(linger))
 }
 
 /// Notes the sender of a request. A refused assertion refuses the request: to go on without it would reach what belongs to
