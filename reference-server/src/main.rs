@@ -9,6 +9,10 @@ use std::time::Duration;
 use cli::{Arguments, Logging};
 use tracing_subscriber::EnvFilter;
 
+/// A small request is little else than small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let (arguments, said) = match Arguments::read() {
         Ok(read) => read,

@@ -4,6 +4,7 @@
 //! from no page.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 /// Loopback names, the address listened on unless it means "any", and what the operator added.
 #[derive(Debug, Clone)]
-pub(super) struct Hosts(Vec<String>);
+pub(super) struct Hosts(Arc<[String]>);
 
 impl Hosts {
     pub(super) fn new(added: &[String], bound: Option<SocketAddr>) -> Self {
@@ -22,7 +23,7 @@ impl Hosts {
             hosts.push(address.to_string());
         }
         hosts.extend(added.iter().cloned());
-        Self(hosts)
+        Self(hosts.into())
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -49,7 +50,8 @@ impl Hosts {
         let Some((name, port)) = split(authority) else {
             return false;
         };
-        self.0.iter().filter_map(|host| split(host)).any(|(own, only)| own == name && (only.is_none() || only == port))
+        let mut own = self.0.iter().filter_map(|host| split(host));
+        own.any(|(own, only)| own.eq_ignore_ascii_case(name) && (only.is_none() || only == port))
     }
 }
 
@@ -68,8 +70,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     values.next().is_none().then_some(value)
 }
 
-/// Name in lower case and port of `name`, `name:port`, `::1`, `[::1]` or `[::1]:port`.
-fn split(authority: &str) -> Option<(String, Option<u16>)> {
+/// Name and port of `name`, `name:port`, `::1`, `[::1]` or `[::1]:port`.
+fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     let (name, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (name, port) = rest.split_once(']')?;
@@ -79,7 +81,7 @@ fn split(authority: &str) -> Option<(String, Option<u16>)> {
         None => authority.split_once(':').map_or((authority, None), |(name, port)| (name, Some(port))),
     };
     let port = port.map(str::parse).transpose().ok()?;
-    (!name.is_empty()).then(|| (name.to_ascii_lowercase(), port))
+    (!name.is_empty()).then_some((name, port))
 }
 
 fn origins(host: &str) -> [String; 2] {
