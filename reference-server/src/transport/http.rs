@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use axum::serve::ListenerExt as _;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -212,10 +213,12 @@ pub fn app_at(
         .with_cancellation_token(streams.clone());
     let (server, sse_server, batch_server) = (server.clone(), server.new_session(), server.new_session());
     let shared = Arc::clone(&server.shared);
-    let service =
-        StreamableHttpService::new(move || Ok(server.new_session()), Arc::new(LocalSessionManager::default()), config);
+    let sessions = Arc::new(LocalSessionManager::default());
+    let service = Arc::new(StreamableHttpService::new(move || Ok(server.new_session()), sessions, config));
+    // Not as a service: each layer around it would copy it, and with it the names in its configuration, for every request.
+    let answer = async move |request: Request| service.handle(request).await;
     let mut app = Router::new()
-        .route_service(&options.path, service)
+        .route(&options.path, any(answer))
         .layer(from_fn_with_state(batch_server, batch::http::split))
         // Before the body is read, which rmcp's own check comes behind.
         .layer(from_fn_with_state(hosts.clone(), guard));
