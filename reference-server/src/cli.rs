@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgGroup, CommandFactory as _, Parser};
+use clap::{ArgGroup, CommandFactory as _, FromArgMatches as _, Parser};
 use doorward_reference_server::objects::arguments::ObjectArguments;
 use doorward_reference_server::settings::{self, SettingsError};
 use doorward_reference_server::storage::document::CONTENT_BYTES_MAX;
@@ -47,28 +47,35 @@ pub(crate) struct Arguments {
     command: Option<backup::Command>,
 
     /// Serve Streamable HTTP on this address; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", env = "REFERENCE_SERVER_LISTEN")]
     listen: Option<SocketAddr>,
 
     /// Serve Streamable HTTP on this Unix socket
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_UNIX")]
     unix: Option<PathBuf>,
 
     /// Serve MCP on standard input and output
-    #[arg(long)]
+    #[arg(long, env = "REFERENCE_SERVER_STDIO")]
     stdio: bool,
 
     /// Path of the HTTP endpoint
-    #[arg(long, value_name = "PATH", default_value = "/mcp", value_parser = endpoint_path, conflicts_with = "stdio")]
+    #[arg(long, value_name = "PATH", env = "REFERENCE_SERVER_PATH", default_value = "/mcp", value_parser = endpoint_path, conflicts_with = "stdio")]
     path: String,
 
-    /// Accept this name in Host and Origin, beside loopback and the address listened on; may be repeated
-    #[arg(long, value_name = "HOST[:PORT]", conflicts_with = "stdio")]
+    /// Accept this name in Host and Origin, beside loopback and the address listened on; may be repeated, or name several
+    /// with commas between
+    #[arg(
+        long,
+        value_name = "HOST[:PORT]",
+        env = "REFERENCE_SERVER_ALLOWED_HOST",
+        value_delimiter = ',',
+        conflicts_with = "stdio"
+    )]
     allowed_host: Vec<String>,
 
     /// Serve HTTP+SSE of revision 2024-11-05 as well: GET /sse and POST /messages. Off because it is deprecated since
     /// 2025-03-26, and keeps a connection open for every client
-    #[arg(long, conflicts_with = "stdio")]
+    #[arg(long, env = "REFERENCE_SERVER_LEGACY_SSE", conflicts_with = "stdio")]
     legacy_sse: bool,
 
     /// Keep documents, prompts and records in this SQLite file, created if it is not there, or in the PostgreSQL database of this
@@ -117,8 +124,9 @@ pub(crate) struct Arguments {
 
     /// For development: when the file of --config or .env changes, take its settings without a restart. What is wrong in
     /// them is told in the log, and the old ones stay; so does what needs a restart
-    #[arg(long)]
+    #[arg(long, env = "REFERENCE_SERVER_WATCH_CONFIG")]
     watch_config: bool,
+
     /// Tell the OpenTelemetry collector at this address of each request, by OTLP over HTTP; the other OTEL_ variables hold,
     /// too
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
@@ -146,7 +154,14 @@ impl Arguments {
     /// See [`SettingsError`].
     pub(crate) fn read() -> Result<(Self, Said), SettingsError> {
         let said = said()?;
-        Ok((Self::parse_from(&said.0), said))
+        Ok((Self::of(&said).unwrap_or_else(|error| error.exit()), said))
+    }
+
+    /// # Errors
+    /// When this is no command line.
+    fn of(said: &Said) -> Result<Self, clap::Error> {
+        let command = settings::decided(Self::command(), &said.0);
+        command.try_get_matches_from(&said.0).and_then(|matches| Self::from_arg_matches(&matches))
     }
 
     /// Whether settings are taken while the server runs.
@@ -171,7 +186,8 @@ pub(crate) struct Said(Vec<OsString>);
 
 /// What the command line and the files say now.
 fn said() -> Result<Said, SettingsError> {
-    let (command, said) = (Arguments::command(), std::env::args_os().collect::<Vec<OsString>>());
+    let said: Vec<OsString> = std::env::args_os().collect();
+    let command = settings::decided(Arguments::command(), &said);
     let dotenv = Some(Path::new(DOTENV)).filter(|path| path.exists());
     let file = settings::named(&command, &said);
     settings::layered(&command, &said, dotenv, file.as_deref()).map(Said)

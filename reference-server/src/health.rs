@@ -45,6 +45,8 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<Check>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Check>,
 }
 
@@ -53,6 +55,7 @@ struct Health {
     stop: CancellationToken,
     last: Mutex<Option<(Instant, Report)>>,
     directory: Single,
+    objects: Single,
 }
 
 /// One look at a time at what may never answer: the thread that waits for a dead network mount cannot be ended.
@@ -74,7 +77,13 @@ impl Single {
 
 /// Serves both paths. Once `stop` is cancelled the server is not ready any more.
 pub fn routes(shared: Arc<Shared>, stop: CancellationToken) -> Router {
-    let health = Arc::new(Health { shared, stop, last: Mutex::new(None), directory: Single::default() });
+    let health = Arc::new(Health {
+        shared,
+        stop,
+        last: Mutex::new(None),
+        directory: Single::default(),
+        objects: Single::default(),
+    });
     let [live, ready_at] = PATHS;
     Router::new().route(live, get(|| async { "ok\n" })).route(ready_at, get(ready)).with_state(health)
 }
@@ -94,30 +103,43 @@ impl Health {
         {
             return report;
         }
-        let report = look(&self.shared, &self.directory).await;
+        let report = self.look().await;
         *last = Some((Instant::now(), report));
         report
     }
+
+    /// Looks at all of them at once, so that it takes no longer than the slowest.
+    async fn look(&self) -> Report {
+        let filter = Filter::default();
+        let (documents, directory, objects) = tokio::join!(
+            check("documents", self.shared.documents.list(&filter, None, 1)),
+            self.directory(),
+            self.objects()
+        );
+        let needed = [Some(documents), directory, objects];
+        let ready = !needed.contains(&Some(Check::Unavailable));
+        // Without it everything is served, only slower.
+        let reaches = self.shared.cache().and_then(|cache| cache.reaches());
+        let cache = reaches.map(|reaches| if reaches { Check::Ok } else { Check::Degraded });
+        Report { ready, documents, directory, objects, cache }
+    }
+
+    async fn directory(&self) -> Option<Check> {
+        let directory = self.shared.directory()?.clone();
+        let looking = self.directory.look(async move { directory.check().await });
+        Some(check("directory", told(looking)).await)
+    }
+
+    async fn objects(&self) -> Option<Check> {
+        let objects = Arc::clone(self.shared.objects()?);
+        let looking = self.objects.look(async move { objects.check().await });
+        Some(check("objects", told(looking)).await)
+    }
 }
 
-async fn look(shared: &Shared, single: &Single) -> Report {
-    let filter = Filter::default();
-    let documents = check("documents", shared.documents.list(&filter, None, 1)).await;
-    let directory = match shared.directory() {
-        Some(directory) => {
-            let directory = directory.clone();
-            let looking = single.look(async move { directory.check().await });
-            let looking =
-                async { looking.await.ok_or("an earlier look has no answer yet")?.map_err(|_| "it cannot be used") };
-            Some(check("directory", looking).await)
-        }
-        None => None,
-    };
-    let ready = documents == Check::Ok && directory != Some(Check::Unavailable);
-    // Without it everything is served, only slower.
-    let reaches = shared.cache().and_then(|cache| cache.reaches());
-    let cache = reaches.map(|reaches| if reaches { Check::Ok } else { Check::Degraded });
-    Report { ready, documents, directory, cache }
+/// What a look found, without the names and addresses that its error may hold.
+async fn told<E>(looking: impl Future<Output = Option<Result<(), E>>>) -> Result<(), &'static str> {
+    looking.await.ok_or("an earlier look has no answer yet")?.map_err(|_| "it cannot be used")
 }
 
 async fn check<T, E: std::fmt::Display>(name: &str, work: impl Future<Output = Result<T, E>>) -> Check {

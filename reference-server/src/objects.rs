@@ -235,6 +235,17 @@ impl Objects {
         }
     }
 
+    /// Whether the store can be used at the moment.
+    ///
+    /// # Errors
+    /// See [`ObjectError`].
+    pub async fn check(&self) -> Result<(), ObjectError> {
+        match &self.kept {
+            Kept::Local(local) => local.check().await,
+            Kept::Remote(remote) => remote.list("", None, 1).await.map(drop),
+        }
+    }
+
     /// A page of the objects whose keys start with `prefix`, from behind the key `after` on.
     ///
     /// # Errors

@@ -108,6 +108,38 @@ pub fn layered(
     Ok(std::iter::once(name).chain(from_files).chain(rest.iter().cloned()).collect())
 }
 
+/// The command, without the variables that say what a flag of the command line excludes, and without the switches that the
+/// environment leaves off: a flag goes before a variable, and to switch off is to say nothing.
+#[must_use]
+pub fn decided(command: Command, arguments: &[OsString]) -> Command {
+    let said = command.clone().ignore_errors(true).get_matches_from(arguments);
+    let is = |id: &str, source: ValueSource| said.value_source(id) == Some(source);
+    let excludes = |other: &Arg, arg: &Arg| command.get_arg_conflicts_with(other).contains(&arg);
+    let overruled = |arg: &Arg| {
+        let flags = command.get_arguments().filter(|flag| is(flag.get_id().as_str(), ValueSource::CommandLine));
+        let mut flags = flags.filter(|flag| flag.get_id() != arg.get_id());
+        flags.any(|flag| {
+            excludes(flag, arg)
+                || excludes(arg, flag)
+                || are_siblings(&command, arg.get_id().as_str(), flag.get_id().as_str())
+        })
+    };
+    let off = |arg: &Arg| !arg.get_action().takes_values() && !said.get_flag(arg.get_id().as_str());
+    let from_environment = command.get_arguments().filter(|arg| is(arg.get_id().as_str(), ValueSource::EnvVariable));
+    let silenced: Vec<clap::Id> =
+        from_environment.filter(|arg| off(arg) || overruled(arg)).map(|arg| arg.get_id().clone()).collect();
+    silenced.into_iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.env(None::<&str>)))
+}
+
+/// Whether both are members of a group whose members exclude each other. A struct of flags is a group, too, whose members
+/// go together.
+fn are_siblings(command: &Command, one: &str, other: &str) -> bool {
+    command.get_groups().filter(|group| !(*group).clone().is_multiple()).any(|group| {
+        let is_member = |id: &str| group.get_args().any(|member| member.as_str() == id);
+        is_member(one) && is_member(other)
+    })
+}
+
 /// The file that `--config` or its variable names.
 #[must_use]
 pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
@@ -119,10 +151,8 @@ pub fn named(command: &Command, arguments: &[OsString]) -> Option<PathBuf> {
 fn is_said(command: &Command, said: &ArgMatches, id: &str) -> bool {
     let explicit =
         |id: &str| matches!(said.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable));
-    // A struct of flags is a group, too, whose members go together: only one whose members exclude each other counts.
-    let excluding = command.get_groups().filter(|group| !(*group).clone().is_multiple());
-    let siblings = excluding.filter(|group| group.get_args().any(|member| member.as_str() == id));
-    explicit(id) || siblings.flat_map(|group| group.get_args()).any(|member| explicit(member.as_str()))
+    let ids = || command.get_arguments().map(|arg| arg.get_id().as_str());
+    explicit(id) || ids().any(|other| explicit(other) && are_siblings(command, id, other))
 }
 
 fn read(path: &Path) -> Result<String, SettingsError> {

@@ -9,8 +9,15 @@ pub(super) struct FetchArguments {
     #[arg(long, env = "REFERENCE_SERVER_FETCH")]
     fetch: bool,
 
-    /// Let http_fetch reach this network, too, such as 10.1.0.0/16; may be repeated
-    #[arg(long, value_name = "NETWORK", requires = "fetch")]
+    /// Let http_fetch reach this network, too, such as 10.1.0.0/16; may be repeated, or name several with commas
+    /// between
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "REFERENCE_SERVER_FETCH_ALLOW",
+        value_delimiter = ',',
+        requires = "fetch"
+    )]
     fetch_allow: Vec<Network>,
 
     /// Most fetches at once

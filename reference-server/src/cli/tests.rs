@@ -42,3 +42,18 @@ fn where_to_serve_is_replaced_as_one() {
     let arguments = read("listen = '127.0.0.1:1'", &["--stdio"]);
     assert!(arguments.stdio && arguments.listen.is_none());
 }
+
+#[test]
+fn every_flag_has_a_variable_of_its_name() {
+    let command = Arguments::command();
+    for arg in command.get_arguments() {
+        let Some(long) = arg.get_long() else { continue };
+        let own = format!("REFERENCE_SERVER_{}", long.to_uppercase().replace('-', "_"));
+        let wanted = match long {
+            "log" => "RUST_LOG".to_owned(),
+            "otlp-endpoint" => "OTEL_EXPORTER_OTLP_ENDPOINT".to_owned(),
+            _ => own,
+        };
+        assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(wanted.as_str()), "--{long}");
+    }
+}

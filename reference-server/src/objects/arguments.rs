@@ -31,7 +31,7 @@ pub struct ObjectArguments {
     objects_endpoint: Option<String>,
 
     /// Talk to the store without TLS, for emulators
-    #[arg(long, requires = "objects")]
+    #[arg(long, env = "REFERENCE_SERVER_OBJECTS_ALLOW_HTTP", requires = "objects")]
     objects_allow_http: bool,
 
     /// Largest object, in bytes
@@ -57,7 +57,7 @@ pub struct ObjectArguments {
     objects_cdn_url: Option<String>,
 
     /// Link to objects through this server, where the store could sign links as well
-    #[arg(long, requires = "objects")]
+    #[arg(long, env = "REFERENCE_SERVER_OBJECTS_OWN_LINKS", requires = "objects")]
     objects_own_links: bool,
 }
 

@@ -111,6 +111,10 @@ impl Local {
         Ok(Box::pin(futures_util::stream::iter([Ok(part)])))
     }
 
+    pub(super) async fn check(&self) -> Result<(), ObjectError> {
+        self.0.check().await.map_err(|_| ObjectError::Unavailable)
+    }
+
     pub(super) async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Listed, ObjectError> {
         let listing = Listing::starting(prefix.to_owned());
         let page = self.0.list(listing, after.map(str::to_owned), limit).await;

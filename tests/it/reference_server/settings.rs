@@ -6,7 +6,12 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::done;
-use crate::support::{parts, process::run_command, rpc::Client, upstream::Server};
+use crate::support::{
+    parts,
+    process::{Process, run_command},
+    rpc::Client,
+    upstream::Server,
+};
 
 #[tokio::test]
 async fn flags_go_before_variables_before_dotenv_before_the_file() {
@@ -62,7 +67,7 @@ async fn a_wrong_file_stops_the_server_and_says_where() {
     }
 }
 
-async fn ready(server: &Server) -> (u16, Value) {
+pub(super) async fn ready(server: &Server) -> (u16, Value) {
     let url = server.url.replace("/mcp", "/ready");
     let answer = reqwest::get(url).await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
@@ -113,7 +118,37 @@ async fn links_name_an_address_that_clients_can_use() {
     for more in [&public[..], &[]] {
         let mut command = Command::new(parts::binary("doorward-reference-server"));
         command.args(["--listen", "0.0.0.0:0"]).args(more).env_remove("REFERENCE_SERVER_PUBLIC_URL");
-        let mut process = crate::support::process::Process::start("reference server", &mut command);
+        let mut process = Process::start("reference server", &mut command);
         process.ready(|line| line.starts_with("listening on ")).await;
     }
+}
+
+/// A server set up by variables and flags alone.
+fn own(variables: &[(&str, &str)], flags: &[&str]) -> Command {
+    let mut command = Command::new(parts::binary("doorward-reference-server"));
+    command.args(flags).envs(variables.iter().copied());
+    command
+}
+
+#[tokio::test]
+async fn a_server_is_set_up_by_variables_alone() {
+    let listen = ("REFERENCE_SERVER_LISTEN", "127.0.0.1:0");
+    let path = ("REFERENCE_SERVER_PATH", "/own");
+    // A switch that is off is not said.
+    for variables in [&[listen, path][..], &[listen, path, ("REFERENCE_SERVER_STDIO", "false")]] {
+        let mut process = Process::start("reference server", &mut own(variables, &[]));
+        process.ready(|line| line.starts_with("listening on ") && line.ends_with("/own")).await;
+    }
+    // A flag goes before the variables that it excludes.
+    let legacy = ("REFERENCE_SERVER_LEGACY_SSE", "true");
+    for (variables, flags) in
+        [(&[listen, path, legacy][..], &["--stdio"][..]), (&[("REFERENCE_SERVER_STDIO", "true")], &[])]
+    {
+        let ended = run_command(&mut own(variables, flags), Duration::from_secs(20)).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{variables:?}: {}", ended.stderr);
+    }
+    // Two variables that exclude each other are no order of preference.
+    let both = [("REFERENCE_SERVER_STDIO", "true"), listen];
+    let ended = run_command(&mut own(&both, &[]), Duration::from_secs(20)).await;
+    assert!(ended.code == Some(2) && ended.stderr.contains("cannot be used with"), "{}", ended.stderr);
 }

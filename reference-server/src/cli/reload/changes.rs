@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
 use notify::event::EventKind;
 use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
@@ -67,7 +66,7 @@ impl Changes {
                         tracing::info!(target: "settings", "the settings are again those in use");
                     }
                 }
-                Ok(said) => match Arguments::try_parse_from(&said.0) {
+                Ok(said) => match Arguments::of(&said) {
                     Ok(arguments) => {
                         self.given = Some(said);
                         return arguments;

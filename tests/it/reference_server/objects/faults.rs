@@ -43,7 +43,11 @@ async fn a_store_that_dies_in_the_middle_leaves_no_part_and_is_used_again() {
     let write = json!({ "key": "during", "content": "x" });
     assert_eq!(refused(&client, "object_write", write.clone()).await["code"], "objects_unavailable");
     assert_eq!(refused(&client, "object_list", json!({})).await["code"], "objects_unavailable");
+    let ready = || crate::reference_server::settings::ready(&server);
+    assert_eq!(ready().await, (503, json!({ "ready": false, "documents": "ok", "objects": "unavailable" })));
     store.restart_s3().await;
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    assert_eq!(ready().await, (200, json!({ "ready": true, "documents": "ok", "objects": "ok" })));
     // What was acknowledged is there, and nothing of what was not.
     assert_eq!(done(&client, "object_read", json!({ "key": "before" })).await["content"], "x");
     for key in ["cut.bin", "during"] {
