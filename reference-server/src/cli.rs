@@ -95,8 +95,9 @@ pub(crate) struct Arguments {
     #[arg(value_parser = OsStringValueParser::new().map(Named::from))]
     database_events_url: Option<Named>,
 
-    /// Largest content of a document, in bytes
-    #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX)]
+    /// Largest content of a document, in bytes; up to 1 MiB, since a document is read in one message
+    #[arg(long, value_name = "BYTES", env = "REFERENCE_SERVER_MAX_DOCUMENT_BYTES", default_value_t = CONTENT_BYTES_MAX,
+        value_parser = document_bytes)]
     max_document_bytes: usize,
 
     #[command(flatten)]
@@ -191,6 +192,13 @@ fn said() -> Result<Said, SettingsError> {
     let dotenv = Some(Path::new(DOTENV)).filter(|path| path.exists());
     let file = settings::named(&command, &said);
     settings::layered(&command, &said, dotenv, file.as_deref()).map(Said)
+}
+
+fn document_bytes(text: &str) -> Result<usize, String> {
+    match text.parse().map_err(|error: std::num::ParseIntError| error.to_string())? {
+        bytes @ 1..=CONTENT_BYTES_MAX => Ok(bytes),
+        _ => Err(format!("must be from 1 to {CONTENT_BYTES_MAX}; what is larger goes into files or objects")),
+    }
 }
 
 fn endpoint_path(path: &str) -> Result<String, &'static str> {

@@ -16,6 +16,7 @@ mod objects;
 mod prompts;
 mod records;
 mod reload;
+mod schemas;
 mod settings;
 pub(crate) mod subscriptions;
 mod tasks;
@@ -42,6 +43,7 @@ on_every_engine!(
 async fn done(client: &Client, tool: &str, arguments: Value) -> Value {
     let answer = client.call(tool, arguments).await;
     assert_ne!(answer.result()["isError"], true, "{tool}: {}", answer.body);
+    schemas::hold(client, tool, answer.result()).await;
     answer.result()["structuredContent"].clone()
 }
 

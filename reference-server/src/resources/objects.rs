@@ -77,7 +77,7 @@ pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>
     }
     let inline = u64::try_from(INLINE_BYTES_MAX).unwrap_or(u64::MAX);
     if asked.length.is_none() && stat.size - asked.offset > inline {
-        return Err(too_large(shared, objects, &stat).await);
+        return Err(too_large(&stat));
     }
     let length = asked.length.unwrap_or(INLINE_BYTES_MAX).min(INLINE_BYTES_MAX);
     let (stat, bytes) = objects.read(&asked.path, asked.offset, length).await?;
@@ -88,13 +88,11 @@ pub async fn read(shared: &Shared, uri: &str) -> Result<Option<ResourceContents>
     Ok(Some(contents.with_mime_type(stat.media_type)))
 }
 
-async fn too_large(shared: &Shared, objects: &Objects, stat: &Stat) -> ErrorData {
+/// Without a link: errors go to logs, and who has a link has the object. `object_read` gives one.
+fn too_large(stat: &Stat) -> ErrorData {
     let message = format!(
-        "the object has {} bytes, and a message takes {INLINE_BYTES_MAX}; read parts with ?offset=N&length=N",
+        "the object has {} bytes, and a message takes {INLINE_BYTES_MAX}; read parts with ?offset=N&length=N, or call object_read",
         stat.size
     );
-    let lifetime = shared.links().map_or(crate::download::LIFETIME, crate::download::Links::lifetime);
-    let link = objects.link(stat, shared.links(), lifetime).await.ok();
-    let data = link.map(|link| json!({"url": link.url, "expires_at": link.expires_at, "size": stat.size}));
-    ErrorData::invalid_params(message, data)
+    ErrorData::invalid_params(message, None)
 }

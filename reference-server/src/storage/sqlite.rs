@@ -36,7 +36,7 @@ use super::{
     SearchText, StoreError, Summary,
 };
 
-/// The schema's steps. Once released, a step never changes.
+/// The schema's steps. Once released, a step never changes (`migrations/released.sha256`).
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../migrations/sqlite/0001_documents.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),

@@ -55,6 +55,7 @@ async fn a_wrong_file_stops_the_server_and_says_where() {
     let folder = tempfile::tempdir().unwrap();
     for (text, told) in [
         ("max-document-bytes = 'many'", "server.toml: line 1: max-document-bytes: invalid digit found in string"),
+        ("max-document-bytes = 1048577", "server.toml: line 1: max-document-bytes: must be from 1 to 1048576;"),
         ("max-documents = 1", "server.toml: line 1: unknown key max-documents;"),
         ("listen = ", "server.toml: TOML parse error"),
     ] {

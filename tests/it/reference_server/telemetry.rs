@@ -185,7 +185,7 @@ async fn last_spans_are_sent_before_the_end() {
         command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url).env("OTEL_BSP_SCHEDULE_DELAY", "600000")
     })
     .await;
-    done(&Client::modern(&server.url, None), "add", json!({ "a": 1, "b": 2 })).await;
+    Client::modern(&server.url, None).call("add", json!({ "a": 1, "b": 2 })).await.result();
     server.process.signal(Signal::TERM);
     assert_eq!(server.process.exit_code(Duration::from_secs(20)).await, Some(0));
     assert!(collector.spans().iter().any(|span| span.name == "tools/call add"));

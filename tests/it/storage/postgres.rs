@@ -1,10 +1,12 @@
 //! What only PostgreSQL has: a server that may be away, and a schema that several servers bring up to date.
 
 use doorward_reference_server::storage::{
-    Limits, StoreError,
+    Filter, Limits, SearchText, StoreError,
     location::{Location, Named, OpenError},
     postgres::Access,
 };
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use super::prompts::{name, prompt};
 use super::records::record;
@@ -41,18 +43,66 @@ const STEPS: &str = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, 
     installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), success BOOLEAN NOT NULL, checksum BYTEA NOT NULL,
     execution_time BIGINT NOT NULL)";
 
-/// The schema as every earlier release left it, with a document.
+/// The text index of the document that servers of the first step had stored; in SQLite triggers make it.
+const INDEXED: &str = "INSERT INTO documents_text (document_id, path, title, content, vector)
+    VALUES (1, ' a ', ' a ', ' kept words ', 'a kept words'::tsvector)";
+
+/// The steps of the schema, or what their servers had stored: their files' names, in order.
+fn sql_files(folder: &str) -> Vec<String> {
+    let folder = crate::support::parts::repository().join("reference-server/migrations").join(folder);
+    let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = files.collect();
+    files.sort();
+    files
+}
+
+fn sql_file(folder: &str, name: &str) -> String {
+    crate::support::parts::repository_text(&format!("reference-server/migrations/{folder}/{name}"))
+}
+
+#[test]
+fn both_engines_have_the_same_steps_and_released_ones_do_not_change() {
+    assert_eq!(sql_files("postgres"), sql_files("sqlite"));
+    let sums = ["postgres", "sqlite"].map(|folder| {
+        let sum = |name: &String| {
+            let sum = digest(&SHA256, sql_file(folder, name).as_bytes());
+            format!("{}  {folder}/{name}\n", sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        };
+        sql_files(folder).iter().map(sum).collect::<String>()
+    });
+    assert_eq!(sums.concat(), sql_file(".", "released.sha256"), "a step that is new: add its line, by sha256sum");
+}
+
+/// Everything that a server of the step `last` had stored is there, and what it had retired stays retired.
+async fn holds_what_was_there(store: &super::Store, last: usize) {
+    let kept = store.read(&path("a"), None).await.unwrap();
+    assert_eq!((kept.version, kept.body.content.as_str(), kept.body.tags.len()), (7, "kept words", 1));
+    assert_eq!(store.read(&path("a"), Some(6)).await.unwrap().body.content, "earlier words");
+    assert_eq!(store.create(&path("gone"), body("again")).await.unwrap().version, 5);
+    let found = store.search(&SearchText::parse("kept").unwrap(), &Filter::default(), 10).await.unwrap();
+    assert_eq!(found.items.iter().map(|hit| hit.summary.path.to_string()).collect::<Vec<_>>(), ["a"]);
+    if last >= 3 {
+        assert_eq!(store.prompt(&name("old"), None).await.unwrap().version, 2);
+        assert_eq!(store.prompt(&name("old"), Some(1)).await.unwrap().version, 1);
+        assert_eq!(store.save_prompt(&name("gone"), None, prompt("text")).await.unwrap().version, 6);
+    }
+    if last >= 4 {
+        assert_eq!(store.record(&record("c/old")).await.unwrap().version, 3);
+        assert_eq!(store.create_record(&record("c/gone"), serde_json::Map::new()).await.unwrap().version, 7);
+    }
+}
+
+/// The schema as every earlier release left it, with what it had stored.
 #[tokio::test(flavor = "multi_thread")]
 async fn schema_of_every_earlier_server_is_brought_up_to_date() {
     let server = Postgres::start().await;
-    let steps = ["0001_documents", "0002_changes", "0003_prompts"];
-    for last in 1..=steps.len() {
+    let steps = sql_files("postgres");
+    for last in 1..steps.len() {
         let database = format!("step{last}");
         server.sql(&format!("CREATE DATABASE {database}")).await;
         server.sql_in(&database, STEPS).await;
         for (step, version) in steps.iter().take(last).zip(1..) {
-            let text =
-                crate::support::parts::repository_text(&format!("reference-server/migrations/postgres/{step}.sql"));
+            let text = sql_file("postgres", step);
             server.sql_in(&database, &text).await;
             let note = format!(
                 "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -60,12 +110,11 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
             );
             server.sql_in(&database, &note).await;
         }
-        let document = "
-            INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
-                VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
-        server.sql_in(&database, document).await;
+        for rows in sql_files("rows").iter().filter(|rows| **rows <= steps[last - 1]) {
+            server.sql_in(&database, &sql_file("rows", rows)).await;
+        }
+        server.sql_in(&database, INDEXED).await;
         let store = open(&server.url_of(&database)).await.unwrap();
-        assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
         store.create(&path("b"), body("text")).await.unwrap();
         store.save_prompt(&name("p"), None, prompt("text")).await.unwrap();
         store.create_record(&record("c/r"), serde_json::Map::new()).await.unwrap();
@@ -73,6 +122,7 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
             server.sql_in(&database, "SELECT string_agg(kind, ' ' ORDER BY seq) FROM changes").await,
             "document prompt record"
         );
+        holds_what_was_there(&store, last).await;
     }
 }
 

@@ -8,12 +8,13 @@ use sqlx::{Executor, Row, SqlSafeStr};
 
 use super::session::Sessions;
 
-/// The schema's steps, with the versions of SQLite's. Once released, a step never changes.
+/// The schema's steps, with the versions of SQLite's. Once released, a step never changes (`migrations/released.sha256`).
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "documents", include_str!("../../../migrations/postgres/0001_documents.sql")),
     (2, "changes", include_str!("../../../migrations/postgres/0002_changes.sql")),
     (3, "prompts", include_str!("../../../migrations/postgres/0003_prompts.sql")),
     (4, "records", include_str!("../../../migrations/postgres/0004_records.sql")),
+    (5, "search", include_str!("../../../migrations/postgres/0005_search.sql")),
 ];
 
 /// Whose turn it is. Any number that nobody else uses in this database.

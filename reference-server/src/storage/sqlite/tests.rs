@@ -7,6 +7,7 @@ use serde_json::Map;
 use sqlx::Row;
 
 use super::*;
+use crate::storage::prompt::PromptName;
 use crate::storage::record::RecordName;
 use crate::storage::{PromptStore, RecordStore};
 
@@ -71,7 +72,36 @@ async fn file_that_is_no_database_is_refused_and_left_alone() {
     assert!(matches!(SqliteStore::open(&missing, Limits::default()).await, Err(OpenError::File(_))));
 }
 
-/// The schema as every earlier release left it, with a document.
+/// What servers of a step had stored, by its version.
+const ROWS: [(usize, &str); 3] = [
+    (1, include_str!("../../../migrations/rows/0001_documents.sql")),
+    (3, include_str!("../../../migrations/rows/0003_prompts.sql")),
+    (4, include_str!("../../../migrations/rows/0004_records.sql")),
+];
+
+/// Everything that a server of the step `last` had stored is there, and what it had retired stays retired.
+async fn holds_what_was_there(store: &SqliteStore, last: usize) {
+    let kept = store.read(&path("a"), None).await.unwrap();
+    assert_eq!((kept.version, kept.body.content.as_str(), kept.body.tags.len()), (7, "kept words", 1));
+    assert_eq!(store.read(&path("a"), Some(6)).await.unwrap().body.content, "earlier words");
+    assert_eq!(store.create(&path("gone"), body("again")).await.unwrap().version, 5);
+    assert_eq!(found(store, "kept").await, ["a"]);
+    if last >= 3 {
+        let name = PromptName::parse("old").unwrap();
+        let kept = store.prompt(&name, None).await;
+        assert_eq!(kept.as_ref().unwrap().version, 2);
+        assert_eq!(store.prompt(&name, Some(1)).await.unwrap().version, 1);
+        let gone = store.save_prompt(&PromptName::parse("gone").unwrap(), None, kept.unwrap().body).await;
+        assert_eq!(gone.unwrap().version, 6);
+    }
+    if last >= 4 {
+        assert_eq!(store.record(&RecordName::of_path("c/old").unwrap()).await.unwrap().version, 3);
+        let gone = store.create_record(&RecordName::of_path("c/gone").unwrap(), Map::new()).await;
+        assert_eq!(gone.unwrap().version, 7);
+    }
+}
+
+/// The schema as every earlier release left it, with what it had stored.
 #[tokio::test]
 async fn schema_of_every_earlier_server_is_brought_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,10 +113,9 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         };
         Migrator::with_migrations(MIGRATIONS[..last].iter().map(step).collect()).run(&pool).await.unwrap();
-        let old =
-            "INSERT INTO documents (path, version, title, media_type, content, metadata, tags, created_at, updated_at)
-            VALUES ('a', 7, 'A', 'text/plain', 'old', '{}', '[]', 1, 2)";
-        sqlx::query(old).execute(&pool).await.unwrap();
+        for (_, rows) in ROWS.iter().filter(|(step, _)| *step <= last) {
+            sqlx::raw_sql(*rows).execute(&pool).await.unwrap();
+        }
         if last > 1 {
             // Swept since: a reader that is still there must see what comes as later.
             for change in [
@@ -100,17 +129,16 @@ async fn schema_of_every_earlier_server_is_brought_up_to_date() {
         }
         pool.close().await;
         let store = SqliteStore::open(&file, Limits::default()).await.unwrap();
-        assert_eq!(store.read(&path("a"), None).await.unwrap().version, 7);
         let mut feed = store.feed().await.unwrap().unwrap();
         let other = SqliteStore::open(&file, Limits::default()).await.unwrap();
         other.create(&path("b"), body("text")).await.unwrap();
         assert_eq!(feed.next().await.unwrap().documents[0].path, path("b"));
-        assert!(store.prompts(None, 10).await.unwrap().items.is_empty());
         let name = RecordName::of_path("c/r").unwrap();
         other.create_record(&name, Map::new()).await.unwrap();
         assert_eq!(feed.next().await.unwrap().records, [name]);
         let last_seq = sqlx::query("SELECT max(seq) AS seq FROM changes").fetch_one(&store.reader).await.unwrap();
         assert_eq!(last_seq.try_get::<i64, _>("seq").unwrap(), if last > 1 { 44 } else { 2 });
+        holds_what_was_there(&store, last).await;
     }
 }
 
