@@ -1,6 +1,7 @@
 //! A disk that is full: the server's own files are on a small file system, and nothing pretends.
 
 mod documents;
+mod places;
 
 use serde_json::Value;
 
