@@ -10,6 +10,7 @@ mod examples;
 mod features;
 mod fetch;
 mod files;
+mod full_disk;
 mod legacy_sse;
 mod limits;
 mod objects;

@@ -26,7 +26,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection as _, SqlSafeStr};
 use tokio::sync::mpsc::Receiver;
 
 use self::feed::SqliteFeed;
@@ -103,10 +103,9 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full);
         let writer = single().connect_with(options.clone()).await?;
         migrate(&writer).await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+        let readers = settled(SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE));
         let options = options.pragma("query_only", "on");
-        let queriers =
-            unwatched(SqlitePoolOptions::new().max_connections(QUERIERS).acquire_timeout(records::QUERY_TIME));
+        let queriers = settled(SqlitePoolOptions::new().max_connections(QUERIERS).acquire_timeout(records::QUERY_TIME));
         let querier = queriers.connect_lazy_with(options.clone());
         let reader = readers.connect_with(options).await?;
         Ok(Self { writer, reader, querier, keeper: None, limits, origin: origin()?, shared: true })
@@ -123,7 +122,7 @@ impl SqliteStore {
         let options = options().in_memory(true).shared_cache(true).filename(format!("file:documents-{origin}"));
         let keeper = single().idle_timeout(None).max_lifetime(None).min_connections(1);
         let keeper = keeper.connect_with(options.clone()).await?;
-        let only = unwatched(single().idle_timeout(None).max_lifetime(None).min_connections(1));
+        let only = single().idle_timeout(None).max_lifetime(None).min_connections(1);
         let writer = only.connect_with(options).await?;
         migrate(&writer).await?;
         Ok(Self {
@@ -148,15 +147,18 @@ fn options() -> SqliteConnectOptions {
 }
 
 fn single() -> SqlitePoolOptions {
-    SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE)
+    settled(SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE))
 }
 
-/// Takes the watch of a query from a connection that is given back.
-fn unwatched(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+/// Looks at a connection that is given back: takes the watch of a query from it, and gives it up where it counts a
+/// transaction that was not rolled back. On a full disk SQLite ends a transaction by itself; the rollback then fails, and
+/// without this no later writer could begin one.
+fn settled(pool: SqlitePoolOptions) -> SqlitePoolOptions {
     pool.after_release(|connection, _| {
         Box::pin(async move {
+            // Also waits for the rollback.
             connection.lock_handle().await?.remove_progress_handler();
-            Ok(true)
+            Ok(!connection.is_in_transaction())
         })
     })
 }

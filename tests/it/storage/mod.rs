@@ -3,6 +3,7 @@
 mod backup;
 mod documents;
 pub(crate) mod engine;
+mod plans;
 mod pooler;
 mod postgres;
 mod postgres_faults;

@@ -1,9 +1,6 @@
 //! A PostgreSQL in trouble: no room, or frozen.
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use doorward_reference_server::storage::{
     Filter, Limits, StoreError,
@@ -11,12 +8,11 @@ use doorward_reference_server::storage::{
     postgres::Access,
 };
 use serde_json::json;
-use tokio::process::Command;
 
 use super::{Store, body, path};
 use crate::{
     reference_server::refused,
-    support::{postgres::Postgres, process::run_command, rpc::Client, upstream::Server},
+    support::{postgres::Postgres, rpc::Client, small_disk::SmallDisk, upstream::Server},
 };
 
 async fn open(url: &str) -> Result<Store, OpenError> {
@@ -51,41 +47,9 @@ async fn database_that_says_its_disk_is_full_keeps_nothing_of_the_write() {
     client.call("document_update", update).await.result();
 }
 
-/// A file system of a few MiB, gone with this.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    /// `None` where this process may make none.
-    async fn new(mebibytes: u32) -> Option<Self> {
-        let small = Self(tempfile::tempdir().unwrap());
-        small.mount(&format!("size={mebibytes}m,mode=777")).await.then_some(small)
-    }
-
-    async fn mount(&self, options: &str) -> bool {
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(self.0.path());
-        run_command(&mut command, Duration::from_secs(10)).await.code == Some(0)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        // Its files may be open still.
-        let _unmounted = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
-/// Needs the right to mount, which root has in most places; says so where it has not.
 #[tokio::test(flavor = "multi_thread")]
 async fn full_disk_of_the_database_refuses_writes_until_there_is_room() {
-    let Some(small) = Small::new(24).await else {
-        eprintln!("not tried: no file system may be mounted here");
-        return;
-    };
+    let Some(small) = SmallDisk::new(24).await else { return };
     let database = Postgres::start().await;
     let place = small.path().join("space");
     std::fs::create_dir(&place).unwrap();
@@ -114,7 +78,7 @@ async fn full_disk_of_the_database_refuses_writes_until_there_is_room() {
         listed.as_ref().map_or_else(|error| matches!(error, StoreError::Full), |page| page.items.len() == kept),
         "{listed:?}"
     );
-    assert!(small.mount("remount,size=96m,mode=777").await);
+    small.grow(96).await;
     let listed = store.list(&Filter::default(), None, 200).await.unwrap().items.len();
     assert_eq!(listed, kept);
     for number in 0..kept {

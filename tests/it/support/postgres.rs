@@ -161,6 +161,21 @@ impl Postgres {
         server
     }
 
+    /// One that logs how it runs each statement, as JSON.
+    pub(crate) async fn start_explaining() -> Self {
+        let mut server = Self::stopped().await;
+        server.settings =
+            ["shared_preload_libraries=auto_explain", "auto_explain.log_min_duration=0"].map(str::to_owned).to_vec();
+        server.settings.push("auto_explain.log_format=json".to_owned());
+        server.run().await;
+        server
+    }
+
+    /// What it logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.process.as_ref().expect("PostgreSQL runs").stderr.text()
+    }
+
     /// One that copies each segment of its log into a folder.
     pub(crate) async fn start_archiving() -> Self {
         let mut server = Self::stopped().await;
