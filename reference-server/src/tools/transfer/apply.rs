@@ -52,6 +52,8 @@ pub struct Imported {
     pub(super) documents: Counts,
     /// Prompts
     pub(super) prompts: Counts,
+    /// Records
+    pub(super) records: Counts,
 }
 
 /// Where the things of one name are.
@@ -159,6 +161,7 @@ impl Apply {
         match thing {
             Thing::Document(..) => &mut self.imported.documents,
             Thing::Prompt(..) => &mut self.imported.prompts,
+            Thing::Record(..) => &mut self.imported.records,
         }
     }
 

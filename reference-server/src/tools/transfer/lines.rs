@@ -17,14 +17,19 @@ use super::item::in_order;
 use super::pack::{Counted, Sink};
 use super::spool::{Spool, hexadecimal};
 use crate::storage::prompt::{Prompt, PromptBody};
+use crate::storage::record::Record;
 use crate::storage::{Document, DocumentPath};
 use crate::tools::typed::time;
 
 /// What the first line says.
 const FORMAT: &str = "doorward-export";
 
-/// The version that is written, and the newest that is read.
-const VERSION: u32 = 1;
+/// The newest version that is read. It is written where records were asked for, else the one before, which has none and
+/// is read by servers that know none.
+const VERSION: u32 = 2;
+
+/// The version without records.
+const VERSION_WITHOUT_RECORDS: u32 = 1;
 
 /// A line. Another kind of thing is another variant, and another count in [`End`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +40,7 @@ enum Line {
     Document(Stored),
     EarlierPrompt(StoredPrompt),
     Prompt(StoredPrompt),
+    Record(StoredRecord),
     End(End),
 }
 
@@ -79,6 +85,21 @@ struct StoredPrompt {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct StoredRecord {
+    collection: String,
+    id: String,
+    body: Map<String, Value>,
+    /// As it was in the store that it comes from; an import gives a version and times of its own.
+    #[serde(default)]
+    version: Option<u32>,
+    #[serde(default)]
+    created_at: Option<String>,
+    #[serde(default)]
+    updated_at: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct End {
     documents: u64,
     #[serde(default)]
@@ -87,15 +108,24 @@ struct End {
     prompts: u64,
     #[serde(default)]
     earlier_prompts: u64,
+    /// Left away where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
     /// Left away by whoever has edited the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
 
 impl End {
+    fn new(counted: &Counted, sha256: String) -> Self {
+        let Counted { documents, earlier, prompts, earlier_prompts, records } = *counted;
+        let records = (records > 0).then_some(records);
+        Self { documents, earlier, prompts, earlier_prompts, records, sha256: Some(sha256) }
+    }
+
     fn counted(&self) -> Counted {
-        let Self { documents, earlier, prompts, earlier_prompts, .. } = *self;
-        Counted { documents, earlier, prompts, earlier_prompts }
+        let Self { documents, earlier, prompts, earlier_prompts, records, .. } = *self;
+        Counted { documents, earlier, prompts, earlier_prompts, records: records.unwrap_or_default() }
     }
 }
 
@@ -125,6 +155,17 @@ fn stored_prompt(prompt: &Prompt) -> StoredPrompt {
     }
 }
 
+fn stored_record(record: &Record) -> StoredRecord {
+    StoredRecord {
+        collection: record.name.collection().to_string(),
+        id: record.name.id().to_owned(),
+        body: record.body.clone(),
+        version: Some(record.version),
+        created_at: Some(time(record.created_at)),
+        updated_at: Some(time(record.updated_at)),
+    }
+}
+
 /// Writes lines.
 pub(super) struct Lines {
     spool: Spool,
@@ -132,10 +173,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Begins with the first line.
-    pub(super) fn begin(spool: Spool) -> io::Result<Self> {
+    /// Begins with the first line, of a file that may have records or has none.
+    pub(super) fn begin(spool: Spool, records: bool) -> io::Result<Self> {
         let mut lines = Self { spool, hash: Sha256::new() };
-        lines.line(&Line::Format { name: FORMAT.to_owned(), version: VERSION })?;
+        let version = if records { VERSION } else { VERSION_WITHOUT_RECORDS };
+        lines.line(&Line::Format { name: FORMAT.to_owned(), version })?;
         Ok(lines)
     }
 
@@ -164,10 +206,16 @@ impl Sink for Lines {
         self.line(&Line::Prompt(stored_prompt(prompt)))
     }
 
+    fn record(&mut self, record: &Record) -> io::Result<()> {
+        self.line(&Line::Record(stored_record(record)))
+    }
+
     fn finish(mut self: Box<Self>, counted: &Counted) -> io::Result<Spool> {
-        let Counted { documents, earlier, prompts, earlier_prompts } = *counted;
-        let sha256 = Some(hexadecimal(&self.hash.clone().finalize()));
-        self.line(&Line::End(End { documents, earlier, prompts, earlier_prompts, sha256 }))?;
+        let sha256 = hexadecimal(&self.hash.clone().finalize());
+        self.line(&Line::End(End::new(counted, sha256)))?;
         Ok(self.spool)
     }
 }
+
+#[cfg(test)]
+mod tests;

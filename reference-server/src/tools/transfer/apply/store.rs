@@ -2,6 +2,7 @@
 
 use crate::state::{Change, Shared};
 use crate::storage::prompt::PromptStoreError;
+use crate::storage::record::{self, RecordError};
 use crate::storage::{Changes, StoreError};
 use crate::tools::ToolError;
 use crate::tools::transfer::item::{Complaint, Place, Thing};
@@ -19,6 +20,11 @@ pub(super) async fn found(shared: &Shared, thing: &Thing) -> Result<Option<(u32,
             Err(PromptStoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         },
+        Thing::Record(name, _) => match shared.records.record(name).await {
+            Ok(found) => Ok(Some((found.version, Thing::Record(found.name, found.body)))),
+            Err(RecordError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        },
     }
 }
 
@@ -34,6 +40,11 @@ pub(super) async fn create(shared: &Shared, thing: Thing) -> Result<u32, ToolErr
         Thing::Prompt(name, body) => {
             let version = shared.prompts.save_prompt(&name, None, body).await?.version;
             shared.announce(Change::Prompts);
+            Ok(version)
+        }
+        Thing::Record(name, body) => {
+            let version = shared.records.create_record(&name, body).await?.version;
+            shared.announce(Change::Resource(name.uri()));
             Ok(version)
         }
     }
@@ -60,6 +71,12 @@ pub(super) async fn change(shared: &Shared, thing: Thing, expected: u32) -> Resu
             shared.announce(Change::Prompts);
             Ok(version)
         }
+        Thing::Record(name, body) => {
+            let whole = record::Change::Replace(body);
+            let version = shared.records.update_record(&name, expected, whole).await?.version;
+            shared.announce(Change::Resource(name.uri()));
+            Ok(version)
+        }
     }
 }
 
@@ -68,6 +85,7 @@ pub(super) fn in_the_way(place: Place, thing: &Thing) -> Complaint {
     let (code, message) = match thing {
         Thing::Document(path, _) => ("document_exists", StoreError::Exists(path.clone()).to_string()),
         Thing::Prompt(name, _) => ("prompt_exists", PromptStoreError::Exists(name.clone()).to_string()),
+        Thing::Record(name, _) => ("record_exists", RecordError::Exists(name.clone()).to_string()),
     };
     Complaint { place, code, message }
 }

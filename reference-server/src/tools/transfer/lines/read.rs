@@ -4,7 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{End, FORMAT, Line, Stored, VERSION};
+use super::{End, FORMAT, Line, Stored, StoredRecord, VERSION};
 use crate::tools::transfer::ITEMS_MAX;
 use crate::tools::transfer::item::{Complaint, Item, Key, Part, Place, Thing};
 use crate::tools::transfer::pack::Counted;
@@ -131,6 +131,9 @@ impl Reader<'_> {
             }
             Line::Prompt(stored) => {
                 (rules.prompt(&place, &stored.name, stored.body)?, false, &mut self.counted.prompts)
+            }
+            Line::Record(StoredRecord { collection, id, body, .. }) => {
+                (rules.record(&place, &collection, &id, body)?, false, &mut self.counted.records)
             }
             Line::Format { .. } | Line::End(_) => {
                 return Err(self.complaint("invalid_line", "this line is in a wrong place"));
