@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use aggregate::{Group, Grouping};
-pub(super) use body::check;
+pub(crate) use body::check;
 pub use body::{Change, InvalidRecord};
 pub use name::{CollectionName, RecordName};
 use page::Found;

@@ -23,7 +23,7 @@ use crate::storage::record::query::InvalidQuery;
 use crate::storage::record::{CollectionName, InvalidRecord, RecordError, RecordName};
 
 /// The stable code of the failure.
-fn code(error: &RecordError) -> &'static str {
+pub(super) fn code(error: &RecordError) -> &'static str {
     match error {
         RecordError::NotFound(_) => "record_not_found",
         RecordError::Exists(_) => "record_exists",

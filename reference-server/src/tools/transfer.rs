@@ -4,9 +4,10 @@
 //! Invariants: an export is at its place as a whole or not at all, and is what one moment had; an import is read to its
 //! end and held to every limit before anything is written, from a copy that nobody changes meanwhile.
 //!
-//! Reading order: [`export`] and [`import`] are the tools, [`pack`] chooses what goes out, [`lines`] and [`markdown`] are the
+//! Reading order: [`export`] and [`import`] are the tools, [`selection`] and [`pack`] are what goes out, [`lines`] and [`markdown`] are the
 //! two formats, [`unpack`] reads either, [`apply`] decides and writes, [`place`] and [`spool`] are where bytes are.
-//! To add a kind of thing (such as records): a variant of [`item::Thing`], a line in [`lines`] and a store in [`apply`].
+//! To add a kind of thing: a variant of [`item::Thing`], a choice in [`selection`], a line in [`lines`] and a store in
+//! [`apply`].
 
 mod apply;
 mod export;
@@ -16,6 +17,7 @@ mod lines;
 mod markdown;
 mod pack;
 mod place;
+mod selection;
 mod spool;
 mod unpack;
 
@@ -63,9 +65,9 @@ pub enum TransferError {
     /// More bytes than may be.
     #[error("this is more than {0} bytes; {1}")]
     TooLarge(u64, &'static str),
-    /// More documents than an archive takes.
-    #[error("an archive takes {ARCHIVE_ENTRIES_MAX} documents; export a part, or as jsonl")]
-    TooMany,
+    /// More than an import takes.
+    #[error("a file of this format takes {0} documents, prompts, records and earlier versions together; export a part")]
+    TooMany(u64),
     /// Others are at it.
     #[error("two exports or imports are under way; try again later")]
     Busy,
@@ -102,7 +104,7 @@ impl TransferError {
             Self::Arguments(_) => "invalid_arguments",
             Self::Uri(_) => "invalid_uri",
             Self::NoPlace(_) => "place_unavailable",
-            Self::TooLarge(..) | Self::TooMany => "transfer_too_large",
+            Self::TooLarge(..) | Self::TooMany(_) => "transfer_too_large",
             Self::Busy => "transfer_busy",
             Self::Scratch(_) => "scratch_unavailable",
             Self::Refused(..) => "import_refused",
@@ -188,6 +190,6 @@ async fn watched<T>(
 async fn report(work: &Work, done: u64, total: Option<u64>) {
     match total {
         Some(total) => work.report(done, total, "steps").await,
-        None => work.report_so_far(done, "documents and prompts").await,
+        None => work.report_so_far(done, "documents, prompts and records").await,
     }
 }

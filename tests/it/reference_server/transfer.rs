@@ -3,6 +3,7 @@
 mod hostile;
 mod interrupted;
 mod places;
+mod records;
 mod roundtrip;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

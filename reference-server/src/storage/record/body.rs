@@ -88,7 +88,7 @@ fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
 ///
 /// # Errors
 /// See [`InvalidRecord`].
-pub(in crate::storage) fn check(body: &Map<String, Value>) -> Result<(), InvalidRecord> {
+pub(crate) fn check(body: &Map<String, Value>) -> Result<(), InvalidRecord> {
     let mut values = 0;
     members(body, 1, &mut values)?;
     let size = serde_json::to_string(body).map_or(usize::MAX, |json| json.len());

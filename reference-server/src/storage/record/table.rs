@@ -33,7 +33,7 @@ const EMPTY: &str = "
 
 const ALL: &str = "
     SELECT collection || '/' || id AS name, version, body, created_at, updated_at FROM records
-    WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT 1";
+    WHERE (collection, id) > ($1, $2) ORDER BY collection, id LIMIT $3";
 
 const COLLECTIONS: &str = "
     SELECT collection AS name, count(*) AS version, CAST(NULL AS TEXT) AS body, CAST(0 AS BIGINT) AS created_at,
@@ -44,6 +44,9 @@ const COLLECTIONS: &str = "
 const IDS: &str = "
     SELECT id AS name, version, CAST(NULL AS TEXT) AS body, created_at, updated_at FROM records
     WHERE collection = $1 AND body IS NOT NULL AND id >= $2 AND id < $3 ORDER BY id LIMIT $4";
+
+/// Records that a dump reads at once: 1 MiB at most, and few questions where records are small.
+const DUMPED_AT_ONCE: i64 = 16;
 
 /// Behind every character of a name.
 const BEHIND: char = '~';
@@ -213,21 +216,25 @@ pub(in crate::storage) async fn ids(
 /// Gives every record to a backup.
 pub(in crate::storage) async fn dump(rows: &mut dyn Rows, records: &Records) -> Result<(), BackupError> {
     let (mut collection, mut id) = (String::new(), String::new());
-    while let Some(row) = rows.fetch(ALL, &[Bound::Text(&collection), Bound::Text(&id)]).await?.pop() {
-        let name = name(&row)?;
-        (collection, id) = (name.collection().to_string(), name.id().to_owned());
-        let part = match record(&row)? {
-            Some(record) => backup::Record::Structured(record),
-            None => backup::Record::RetiredStructured(name, row.version()?),
-        };
-        records.send(part).await.map_err(|_| BackupError::Stopped)?;
+    loop {
+        let after = [Bound::Text(&collection), Bound::Text(&id), Bound::Number(DUMPED_AT_ONCE)];
+        let found = rows.fetch(ALL, &after).await?;
+        let Some(last) = found.last() else { return Ok(()) };
+        let last = name(last)?;
+        (collection, id) = (last.collection().to_string(), last.id().to_owned());
+        for row in found {
+            let part = match record(&row)? {
+                Some(record) => backup::Record::Structured(record),
+                None => backup::Record::RetiredStructured(name(&row)?, row.version()?),
+            };
+            records.send(part).await.map_err(|_| BackupError::Stopped)?;
+        }
     }
-    Ok(())
 }
 
 /// Whether a record is or was here.
 pub(in crate::storage) async fn used(rows: &mut dyn Rows) -> Result<bool, StoreError> {
-    Ok(!rows.fetch(ALL, &[Bound::Text(""), Bound::Text("")]).await?.is_empty())
+    Ok(!rows.fetch(ALL, &[Bound::Text(""), Bound::Text(""), Bound::Number(1)]).await?.is_empty())
 }
 
 /// Takes a record of a backup.

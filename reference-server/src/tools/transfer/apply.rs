@@ -4,15 +4,15 @@
 //! Earlier versions come before what they became. A new document gets them one after the other. One that is there, and is
 //! what the file tells at the version that it has, goes on from there: so an import that was interrupted is completed.
 
+mod store;
+
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::item::{Complaint, Item, Key, Place, Thing};
-use crate::state::{Change, Shared};
-use crate::storage::prompt::PromptStoreError;
-use crate::storage::{Changes, StoreError};
+use super::item::{Complaint, Item, Key, Thing};
+use crate::state::Shared;
 use crate::tools::ToolError;
 
 /// What happens to what is there already.
@@ -52,6 +52,8 @@ pub struct Imported {
     pub(super) documents: Counts,
     /// Prompts
     pub(super) prompts: Counts,
+    /// Records
+    pub(super) records: Counts,
 }
 
 /// Where the things of one name are.
@@ -107,7 +109,7 @@ impl Apply {
                 if let (Mode::Seeking(..), OnConflict::Fail) = (&mode, self.on_conflict) {
                     let mode = Mode::Left;
                     self.group = item.earlier.then_some(Group { key, mode, number: 0, is_new: false });
-                    return Ok(Some(in_the_way(item.place, &item.thing)));
+                    return Ok(Some(store::in_the_way(item.place, &item.thing)));
                 }
                 let is_new = matches!(mode, Mode::New);
                 Group { key, mode, number: 0, is_new }
@@ -159,6 +161,7 @@ impl Apply {
         match thing {
             Thing::Document(..) => &mut self.imported.documents,
             Thing::Prompt(..) => &mut self.imported.prompts,
+            Thing::Record(..) => &mut self.imported.records,
         }
     }
 
@@ -173,19 +176,7 @@ impl Apply {
 
     /// How things of this name begin.
     async fn found(&self, thing: &Thing) -> Result<Mode, ToolError> {
-        let there = match thing {
-            Thing::Document(path, _) => match self.shared.documents.read(path, None).await {
-                Ok(found) => Some((found.version, Thing::Document(found.path, found.body))),
-                Err(StoreError::NotFound(_)) => None,
-                Err(error) => return Err(error.into()),
-            },
-            Thing::Prompt(name, _) => match self.shared.prompts.prompt(name, None).await {
-                Ok(found) => Some((found.version, Thing::Prompt(found.name, found.body))),
-                Err(PromptStoreError::NotFound(_)) => None,
-                Err(error) => return Err(error.into()),
-            },
-        };
-        Ok(match there {
+        Ok(match store::found(&self.shared, thing).await? {
             None => Mode::New,
             Some(_) if self.on_conflict == OnConflict::Skip => Mode::Left,
             Some((version, there)) => Mode::Seeking(version, there),
@@ -194,56 +185,15 @@ impl Apply {
 
     /// Creates it; returns its version.
     async fn create(&self, thing: &Thing) -> Result<u32, ToolError> {
-        if !self.writes {
-            return Ok(1);
-        }
-        match thing.clone() {
-            Thing::Document(path, body) => {
-                let version = self.shared.documents.create(&path, body).await?.version;
-                self.shared.announce(Change::Resources);
-                self.shared.announce(Change::Resource(path.uri()));
-                Ok(version)
-            }
-            Thing::Prompt(name, body) => {
-                let version = self.shared.prompts.save_prompt(&name, None, body).await?.version;
-                self.shared.announce(Change::Prompts);
-                Ok(version)
-            }
-        }
+        if self.writes { store::create(&self.shared, thing.clone()).await } else { Ok(1) }
     }
 
     /// Changes it as a whole from this version; returns its new one.
     async fn change(&self, thing: &Thing, expected: u32) -> Result<u32, ToolError> {
-        if !self.writes {
-            return Ok(expected.saturating_add(1));
-        }
-        match thing.clone() {
-            Thing::Document(path, body) => {
-                let changes = Changes {
-                    title: Some(body.title),
-                    media_type: Some(body.media_type),
-                    content: Some(body.content),
-                    metadata: Some(body.metadata),
-                    tags: Some(body.tags),
-                };
-                let version = self.shared.documents.update(&path, expected, changes).await?.version;
-                self.shared.announce(Change::Resources);
-                self.shared.announce(Change::Resource(path.uri()));
-                Ok(version)
-            }
-            Thing::Prompt(name, body) => {
-                let version = self.shared.prompts.save_prompt(&name, Some(expected), body).await?.version;
-                self.shared.announce(Change::Prompts);
-                Ok(version)
-            }
+        if self.writes {
+            store::change(&self.shared, thing.clone(), expected).await
+        } else {
+            Ok(expected.saturating_add(1))
         }
     }
-}
-
-fn in_the_way(place: Place, thing: &Thing) -> Complaint {
-    let (code, message) = match thing {
-        Thing::Document(path, _) => ("document_exists", StoreError::Exists(path.clone()).to_string()),
-        Thing::Prompt(name, _) => ("prompt_exists", PromptStoreError::Exists(name.clone()).to_string()),
-    };
-    Complaint { place, code, message }
 }

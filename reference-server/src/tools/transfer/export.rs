@@ -11,12 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use super::pack::{Counted, Format, Packed, Selection, pack};
+use super::pack::{Bounds, Counted, Format, Packed, pack};
 use super::place::{Stored, Target};
+use super::selection::{Documents, Records, Selection};
 use super::{AT_WORK, TransferError, ended, report, scratch, watched};
 use crate::resources::files::INLINE_BYTES_MAX;
 use crate::state::Shared;
 use crate::storage::backup::BackupError;
+use crate::storage::record::CollectionName;
 use crate::tasks::Work;
 use crate::tools::typed::{TypedError, typed_tool, value, writes};
 use crate::tools::{Call, Entry, Outcome, ToolError};
@@ -24,19 +26,19 @@ use crate::tools::{Call, Entry, Outcome, ToolError};
 /// Records that wait between the store and the file.
 const WAITING: usize = 4;
 
-/// Most tags of a selection.
-const TAGS_MAX: usize = 32;
-
 pub(super) fn entry() -> Entry {
-    let description = "Takes documents, and prompts if wanted, out of the store as one file, as one moment had them: lines of \
-        JSON that lose nothing, or a ZIP file of Markdown files for editing. The file comes in the result up to 1 MiB, or goes to a \
+    let description = "Takes documents, and prompts and records if wanted, out of the store as one file, as one moment had them: \
+        lines of JSON that lose nothing, or a ZIP file of Markdown files for editing, of documents only. The file comes in the result up to 1 MiB, or goes to a \
         file or object, where nothing may be unless the call says what it replaces.";
-    Entry::new(typed_tool::<Export, Exported>("export", "Export documents", description, writes()), export)
+    Entry::new(typed_tool::<Export, Exported>("export", "Export documents and records", description, writes()), export)
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Export {
+    /// false for none of the documents
+    #[serde(default = "yes")]
+    documents: bool,
     /// Only documents whose paths start with this, such as notes/
     prefix: Option<String>,
     /// Only documents with every one of these tags
@@ -45,7 +47,13 @@ struct Export {
     /// All stored prompts as well; jsonl only
     #[serde(default)]
     prompts: bool,
-    /// Earlier versions as well; jsonl only
+    /// Records of every collection as well; jsonl only
+    #[serde(default)]
+    records: bool,
+    /// Records of these collections, up to 32, instead of all; jsonl only
+    #[serde(default)]
+    collections: Vec<String>,
+    /// Earlier versions of documents and prompts as well; jsonl only
     #[serde(default)]
     history: bool,
     /// jsonl (if not given) or markdown
@@ -90,15 +98,42 @@ struct Exported {
     content_base64: Option<String>,
 }
 
+fn yes() -> bool {
+    true
+}
+
+impl Export {
+    /// What is asked for.
+    ///
+    /// # Errors
+    /// [`TransferError::Arguments`] where it does not go together, and names that are none of a collection.
+    fn selection(&self) -> Result<Selection, ToolError> {
+        let (prefix, tags) = (self.prefix.clone().unwrap_or_default(), self.tags.clone());
+        let documents = match self.documents {
+            true => Documents::Of { prefix, tags },
+            false if prefix.is_empty() && tags.is_empty() => Documents::None,
+            false => return Err(TransferError::Arguments("prefix and tags choose documents").into()),
+        };
+        let named = self.collections.iter().map(|name| CollectionName::parse(name));
+        let records = match (self.collections.is_empty(), self.records) {
+            (false, _) => Records::Of(named.collect::<Result<_, _>>()?),
+            (true, true) => Records::All,
+            (true, false) => Records::None,
+        };
+        let selection = Selection { documents, prompts: self.prompts, records, history: self.history };
+        selection.check()?;
+        if self.format == Format::Markdown && !selection.is_plain() {
+            let message = "prompts, records and earlier versions are exported as jsonl only";
+            return Err(TransferError::Arguments(message).into());
+        }
+        Ok(selection)
+    }
+}
+
 async fn export(call: Call) -> Outcome {
     let wanted: Export = call.typed_arguments()?;
     let shared = Arc::clone(&call.server.shared);
-    if wanted.format == Format::Markdown && (wanted.prompts || wanted.history) {
-        return Err(TransferError::Arguments("prompts and earlier versions are exported as jsonl only").into());
-    }
-    if wanted.tags.len() > TAGS_MAX {
-        return Err(TransferError::Arguments("a selection has at most 32 tags").into());
-    }
+    let selection = wanted.selection()?;
     let target = match &wanted.to {
         Some(uri) => {
             let (revision, etag) = (wanted.expected_revision, wanted.expected_etag.as_deref());
@@ -108,12 +143,6 @@ async fn export(call: Call) -> Outcome {
             return Err(TransferError::Arguments("without to there is nothing to replace").into());
         }
         None => None,
-    };
-    let selection = Selection {
-        prefix: wanted.prefix.unwrap_or_default(),
-        tags: wanted.tags,
-        prompts: wanted.prompts,
-        history: wanted.history,
     };
     let turn = AT_WORK.try_acquire().map_err(|_| TransferError::Busy)?;
     call.long(async move |work: Work| {
@@ -134,7 +163,7 @@ async fn run(
     let inline = u64::try_from(INLINE_BYTES_MAX).unwrap_or(u64::MAX);
     let bytes_max = target.as_ref().map_or(inline, |target| target.bytes_max(shared));
     let done = Arc::new(AtomicU64::new(0));
-    let packing = packed(shared, format, selection, bytes_max, Arc::clone(&done));
+    let packing = packed(shared, format, selection, Bounds::of(format, bytes_max), Arc::clone(&done));
     let packed = watched(work, || (done.load(Ordering::Relaxed), None), packing).await?;
     report(work, done.load(Ordering::Relaxed), None).await;
     let Packed { spool, size, sha256, counted } = packed;
@@ -176,11 +205,11 @@ async fn packed(
     shared: &Shared,
     format: Format,
     selection: Selection,
-    bytes_max: u64,
+    bounds: Bounds,
     done: Arc<AtomicU64>,
 ) -> Result<Packed, ToolError> {
     let (send, receive) = mpsc::channel(WAITING);
-    let packing = tokio::task::spawn_blocking(move || pack(receive, format, selection, bytes_max, done));
+    let packing = tokio::task::spawn_blocking(move || pack(receive, format, selection, bounds, done));
     let dumped = shared.documents.dump(send).await;
     let packed = packing.await.map_err(|_| TypedError::Internal)?;
     match (dumped, packed) {

@@ -18,7 +18,7 @@ use super::{AT_WORK, TransferError, ended, report, scratch, watched};
 use crate::state::Shared;
 use crate::tasks::Work;
 use crate::tools::typed::{TypedError, adds, typed_tool, value};
-use crate::tools::{Call, Entry, Outcome, ToolError};
+use crate::tools::{Call, Entry, Outcome, ToolError, records};
 
 /// Parts that wait between the file and the store.
 const WAITING: usize = 4;
@@ -28,9 +28,9 @@ const COMPLAINTS_MAX: usize = 20;
 
 pub(super) fn entry() -> Entry {
     let description = "Brings a file of export back, here or on another server, also an edited one: from the call, a file or an \
-        object. All of it is checked before anything is written. Where a document or prompt is there already, nothing is \
-        imported (fail), it stays (skip), or gets a new version (update).";
-    Entry::new(typed_tool::<Import, Imported>("import", "Import documents", description, adds()), import)
+        object. All of it is checked before anything is written. Where a document, prompt or record is there \
+        already, nothing is imported (fail), it stays (skip), or gets a new version (update).";
+    Entry::new(typed_tool::<Import, Imported>("import", "Import documents and records", description, adds()), import)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -42,10 +42,10 @@ struct Import {
     content: Option<String>,
     /// The file itself as Base64
     content_base64: Option<String>,
-    /// What happens where a document or prompt is there already
+    /// What happens where a document, prompt or record is there already
     #[serde(default)]
     on_conflict: OnConflict,
-    /// Put documents below this path; where they were if not given
+    /// Put documents below this path, where they were if not given; prompts and records keep their names
     prefix: Option<String>,
     /// Write nothing, and tell what would be
     #[serde(default)]
@@ -169,6 +169,7 @@ fn told(error: ToolError) -> Result<(&'static str, String), ToolError> {
     match error {
         ToolError::Document(error) => Ok((error.code(), error.to_string())),
         ToolError::Prompt(error) => Ok((error.code(), error.to_string())),
+        ToolError::Record(error) => Ok((records::code(&error), error.to_string())),
         other => Err(other),
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::storage::prompt::{PromptBody, PromptName};
+use crate::storage::record::RecordName;
 use crate::storage::{Body, DocumentPath};
 
 /// Longest name in a complaint, in characters.
@@ -61,13 +62,15 @@ impl Serialize for Complaint {
     }
 }
 
-/// What a document or prompt is called.
+/// What a document, prompt or record is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
     /// A document.
     Document(DocumentPath),
     /// A prompt.
     Prompt(PromptName),
+    /// A record.
+    Record(RecordName),
 }
 
 impl std::fmt::Display for Key {
@@ -75,17 +78,20 @@ impl std::fmt::Display for Key {
         match self {
             Self::Document(path) => write!(formatter, "document {path}"),
             Self::Prompt(name) => write!(formatter, "prompt {name}"),
+            Self::Record(name) => write!(formatter, "record {name}"),
         }
     }
 }
 
-/// A document or prompt as it is or was.
+/// A document or prompt as it is or was, or a record as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Thing {
     /// A document.
     Document(DocumentPath, Body),
     /// A prompt.
     Prompt(PromptName, PromptBody),
+    /// A record.
+    Record(RecordName, Map<String, Value>),
 }
 
 impl Thing {
@@ -93,6 +99,7 @@ impl Thing {
         match self {
             Self::Document(path, _) => Key::Document(path.clone()),
             Self::Prompt(name, _) => Key::Prompt(name.clone()),
+            Self::Record(name, _) => Key::Record(name.clone()),
         }
     }
 }

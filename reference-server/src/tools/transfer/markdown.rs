@@ -18,6 +18,7 @@ use super::spool::Spool;
 use super::unpack::{Rules, Take};
 use super::{ARCHIVE_ENTRIES_MAX, FILE_BYTES_MAX};
 use crate::storage::prompt::Prompt;
+use crate::storage::record::Record;
 use crate::storage::{Document, DocumentPath};
 
 /// The line before and behind the front matter.
@@ -90,6 +91,10 @@ impl Sink for Archive {
     }
 
     fn prompt(&mut self, _: &Prompt) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn record(&mut self, _: &Record) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -10,11 +10,12 @@ use tokio::sync::mpsc::Receiver;
 
 use super::lines::Lines;
 use super::markdown::Archive;
+use super::selection::Selection;
 use super::spool::Spool;
-use super::{ARCHIVE_ENTRIES_MAX, TransferError, scratch};
+use super::{ARCHIVE_ENTRIES_MAX, ITEMS_MAX, TransferError, scratch};
 use crate::storage::backup::Record;
 use crate::storage::prompt::Prompt;
-use crate::storage::{Document, DocumentPath};
+use crate::storage::{Document, DocumentPath, record};
 use crate::tools::ToolError;
 
 /// The form of an export.
@@ -28,18 +29,23 @@ pub(super) enum Format {
     Markdown,
 }
 
-/// What is asked for.
-#[derive(Debug, Clone)]
-pub(super) struct Selection {
-    pub(super) prefix: String,
-    pub(super) tags: Vec<String>,
-    pub(super) prompts: bool,
-    pub(super) history: bool,
+/// How much a file may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) bytes: u64,
+    /// Documents, prompts and records, and earlier versions of them.
+    pub(super) things: u64,
 }
 
-impl Selection {
-    fn takes(&self, document: &Document) -> bool {
-        document.path.as_str().starts_with(&self.prefix) && self.tags.iter().all(|tag| document.body.tags.contains(tag))
+impl Bounds {
+    /// As much as an import of this format takes.
+    pub(super) fn of(format: Format, bytes: u64) -> Self {
+        let things = match format {
+            // Two lines are its first and its last.
+            Format::Jsonl => ITEMS_MAX - 2,
+            Format::Markdown => ARCHIVE_ENTRIES_MAX,
+        };
+        Self { bytes, things: u64::try_from(things).unwrap_or(u64::MAX) }
     }
 }
 
@@ -54,6 +60,15 @@ pub(super) struct Counted {
     pub(super) prompts: u64,
     /// Earlier versions of them
     pub(super) earlier_prompts: u64,
+    /// Records
+    pub(super) records: u64,
+}
+
+impl Counted {
+    fn things(&self) -> u64 {
+        let Self { documents, earlier, prompts, earlier_prompts, records } = *self;
+        [earlier, prompts, earlier_prompts, records].into_iter().fold(documents, u64::saturating_add)
+    }
 }
 
 /// A file that is made.
@@ -78,6 +93,9 @@ pub(super) trait Sink {
 
     /// A prompt as it is.
     fn prompt(&mut self, prompt: &Prompt) -> io::Result<()>;
+
+    /// A record.
+    fn record(&mut self, record: &record::Record) -> io::Result<()>;
 
     /// The end.
     fn finish(self: Box<Self>, counted: &Counted) -> io::Result<Spool>;
@@ -105,29 +123,27 @@ pub(super) fn pack(
     mut records: Receiver<Record>,
     format: Format,
     selection: Selection,
-    bytes_max: u64,
+    bounds: Bounds,
     done: Arc<AtomicU64>,
 ) -> Result<Option<Packed>, ToolError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::FileTooLarge => {
-            TransferError::TooLarge(bytes_max, "export a part of it, or to a place that takes more").into()
+            TransferError::TooLarge(bounds.bytes, "export a part of it, or to a place that takes more").into()
         }
         _ => scratch(error),
     };
-    let spool = Spool::new(bytes_max);
+    let spool = Spool::new(bounds.bytes);
     let sink: Box<dyn Sink> = match format {
-        Format::Jsonl => Box::new(Lines::begin(spool).map_err(failed)?),
+        Format::Jsonl => Box::new(Lines::begin(spool, selection.has_records()).map_err(failed)?),
         Format::Markdown => Box::new(Archive::begin(spool)),
     };
-    let entries_max = if format == Format::Markdown { ARCHIVE_ENTRIES_MAX } else { usize::MAX };
-    let entries_max = u64::try_from(entries_max).unwrap_or(u64::MAX);
     let mut packer = Packer { selection, sink, held: None, counted: Counted::default(), done };
     loop {
         let Some(record) = records.blocking_recv() else { return Ok(None) };
         let end = record == Record::End;
         packer.take(record).map_err(failed)?;
-        if packer.counted.documents > entries_max {
-            return Err(TransferError::TooMany.into());
+        if packer.counted.things() > bounds.things {
+            return Err(TransferError::TooMany(bounds.things).into());
         }
         if end {
             break;
@@ -163,6 +179,14 @@ impl Packer {
                     self.counted.earlier_prompts += 1;
                 }
             }
+            Record::Structured(record) => {
+                self.flush()?;
+                if self.selection.takes_record(&record.name) {
+                    self.sink.record(&record)?;
+                    self.counted.records += 1;
+                    self.done.fetch_add(1, Ordering::Relaxed);
+                }
+            }
             Record::End => self.flush()?,
             // That there was something once is for a backup only.
             _ => {}
@@ -186,3 +210,6 @@ impl Packer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

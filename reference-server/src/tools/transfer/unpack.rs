@@ -1,4 +1,4 @@
-//! What comes in: either format, each part held to what every document and prompt is held to.
+//! What comes in: either format, each part held to what every document, prompt and record is held to.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Read as _, Seek as _};
@@ -12,9 +12,11 @@ use super::spool::Spool;
 use super::{lines, markdown};
 use crate::prompts::is_built_in;
 use crate::storage::prompt::{PromptBody, PromptName};
+use crate::storage::record::{self, CollectionName, InvalidRecord, RecordName};
 use crate::storage::{Body, DocumentPath, Limits};
 
-/// Bytes of a line beside the content: path, title, tags and metadata, each byte of which may be an escape of six.
+/// Bytes of a line beside a document's content: path, title, tags and metadata, each byte of which may be an escape of
+/// six. Prompts and records are smaller.
 const LINE_REST_BYTES_MAX: u64 = 1 << 20;
 
 /// Is given each part of a file, and says whether it wants more.
@@ -93,6 +95,24 @@ impl Rules {
         let name = PromptName::parse(name).map_err(|error| wrong("invalid_prompt", error.to_string()))?;
         body.check().map_err(|error| wrong("invalid_prompt", error.to_string()))?;
         Ok(Thing::Prompt(name, body))
+    }
+
+    /// A record, checked as `record_create` does.
+    pub(super) fn record(
+        &self,
+        place: &Place,
+        collection: &str,
+        id: &str,
+        body: Map<String, Value>,
+    ) -> Result<Thing, Complaint> {
+        let wrong = |error: InvalidRecord| {
+            let message = error.to_string();
+            Complaint { place: place.clone(), code: "invalid_record", message }
+        };
+        let collection = CollectionName::parse(collection).map_err(wrong)?;
+        let name = RecordName::parse(collection, id).map_err(wrong)?;
+        record::check(&body).map_err(wrong)?;
+        Ok(Thing::Record(name, body))
     }
 
     /// That a name is there for the first time.

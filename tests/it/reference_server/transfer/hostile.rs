@@ -10,9 +10,9 @@ use super::stored;
 use crate::reference_server::{done, refused};
 use crate::support::{process::resident_kib, rpc::Client, upstream::Server};
 
-const FIRST: &str = r#"{"format":{"name":"doorward-export","version":1}}"#;
+pub(super) const FIRST: &str = r#"{"format":{"name":"doorward-export","version":1}}"#;
 
-fn lines(lines: &[&str]) -> Value {
+pub(super) fn lines(lines: &[&str]) -> Value {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     json!({ "content": text })
 }
@@ -21,7 +21,7 @@ fn document(path: &str) -> String {
     json!({ "document": { "path": path, "content": "x" } }).to_string()
 }
 
-async fn complaint(client: &Client, arguments: Value) -> Value {
+pub(super) async fn complaint(client: &Client, arguments: Value) -> Value {
     let refusal = refused(client, "import", arguments.clone()).await;
     assert_eq!(refusal["code"], "import_refused", "{refusal} for {arguments}");
     refusal["complaints"][0].clone()
@@ -42,7 +42,7 @@ async fn wrong_lines_are_told_by_number_and_code() {
     let cases: Vec<(Vec<&str>, u64, &str)> = vec![
         (vec![], 1, "invalid_line"),
         (vec![&a], 1, "invalid_line"),
-        (vec![r#"{"format":{"name":"doorward-export","version":2}}"#], 1, "invalid_line"),
+        (vec![r#"{"format":{"name":"doorward-export","version":3}}"#], 1, "invalid_line"),
         (vec![FIRST, &a], 3, "invalid_line"),
         (vec![FIRST, &a, ""], 3, "invalid_line"),
         (vec![FIRST, &a, &two], 3, "invalid_line"),

@@ -56,14 +56,14 @@ fn document() -> impl Strategy<Value = Value> {
     })
 }
 
-fn runner(seed: u8) -> TestRunner {
+pub(super) fn runner(seed: u8) -> TestRunner {
     let config = Config::default();
     let rng = TestRng::from_seed(config.rng_algorithm, &[seed; 32]);
     TestRunner::new_with_rng(config, rng)
 }
 
 /// The lines without what an import gives anew.
-fn lasting(file: &[u8]) -> Vec<Value> {
+pub(super) fn lasting(file: &[u8]) -> Vec<Value> {
     let lines = std::str::from_utf8(file).unwrap().lines();
     let mut lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &mut lines {
@@ -87,7 +87,7 @@ fn unpacked(file: &[u8]) -> Vec<(String, String)> {
     (0..15).map(&mut read).collect()
 }
 
-async fn sent(from: &Client, to: &Client, what: &Value) -> (Vec<u8>, Value) {
+pub(super) async fn sent(from: &Client, to: &Client, what: &Value) -> (Vec<u8>, Value) {
     let exported = file(&done(from, "export", what.clone()).await);
     let content = STANDARD.encode(&exported);
     (exported, done(to, "import", json!({ "content_base64": content })).await)
