@@ -21,6 +21,7 @@ pub(crate) mod subscriptions;
 mod tasks;
 mod telemetry;
 mod transfer;
+mod walkthrough;
 
 use serde_json::{Value, json};
 
