@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::ask::{AskError, Asked, Question, Retry};
 use crate::directory::FileError;
+use crate::icons::Sign;
 use crate::objects::ObjectError;
 use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
 use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects, records};
@@ -124,6 +125,9 @@ pub fn list(shared: &Shared) -> Vec<Prompt> {
     ];
     if shared.dynamic_prompt() {
         prompts.push(Prompt::new(DYNAMIC_PROMPT, Some("Listed only while switched on"), None));
+    }
+    for prompt in &mut prompts {
+        prompt.icons = Some(Sign::Fixture.icons());
     }
     prompts
 }

@@ -12,6 +12,7 @@ mod fetch;
 mod files;
 mod legacy_sse;
 mod limits;
+mod lists;
 mod objects;
 mod prompts;
 mod records;

@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde_json::Value;
 
 use super::{PromptError, is_built_in, matching};
-use crate::icons;
+use crate::icons::Sign;
 use crate::resources::{self, documents};
 use crate::state::Shared;
 use crate::storage::prompt::{self, Argument, ArgumentError, Completed, Filled, PromptName, PromptStoreError, Speaker};
@@ -44,7 +44,7 @@ fn listed(stored: prompt::Prompt) -> Prompt {
     let arguments = body.arguments.into_iter().map(argument).collect();
     let mut listed = Prompt::new(stored.name.as_str(), body.description, Some(arguments));
     listed.title = body.title;
-    listed.icons = Some(icons::prompt());
+    listed.icons = Some(Sign::Prompt.icons());
     listed
 }
 

@@ -32,6 +32,14 @@ async fn tool_names_are_unique_and_follow_the_specification() {
 }
 
 #[tokio::test]
+async fn every_tool_has_an_icon_that_is_fetched_from_nowhere() {
+    for entry in all().await {
+        let icons = entry.tool.icons.unwrap_or_default();
+        assert!(icons.iter().any(|icon| icon.src.starts_with("data:image/svg+xml;base64,")), "{}", entry.tool.name);
+    }
+}
+
+#[tokio::test]
 async fn every_input_schema_is_an_object_schema() {
     for entry in all().await {
         assert_eq!(entry.tool.input_schema["type"], "object", "{}", entry.tool.name);

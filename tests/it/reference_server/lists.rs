@@ -1,0 +1,67 @@
+//! What lists tell beside names: icons, and when something was changed.
+
+use serde_json::{Value, json};
+
+use super::{both_eras, done, files::serving};
+use crate::support::rpc::Client;
+
+/// Every item of a list, through all its pages.
+async fn listed(client: &Client, method: &str, key: &str) -> Vec<Value> {
+    let (mut items, mut params) = (vec![], json!({}));
+    loop {
+        let page = client.request(method, params).await;
+        items.extend(page.result()[key].as_array().unwrap().iter().cloned());
+        match page.result().get("nextCursor") {
+            Some(cursor) => params = json!({ "cursor": cursor }),
+            None => return items,
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_item_of_every_list_has_an_icon() {
+    let (_folder, server) = serving(&["--objects", "memory:", "--fetch"]).await;
+    for client in both_eras(&server.url).await {
+        let name = if client.session.is_some() { "legacy" } else { "modern" };
+        done(&client, "document_create", json!({ "path": name, "content": "x" })).await;
+        done(&client, "file_write", json!({ "path": name, "content": "x" })).await;
+        done(&client, "object_write", json!({ "key": name, "content": "x" })).await;
+        let messages = json!([{ "role": "user", "text": "x" }]);
+        done(&client, "prompt_save", json!({ "name": name, "messages": messages })).await;
+        for (method, key, at_least) in [
+            ("tools/list", "tools", 70),
+            ("resources/list", "resources", 10),
+            ("resources/templates/list", "resourceTemplates", 6),
+            ("prompts/list", "prompts", 6),
+        ] {
+            let items = listed(&client, method, key).await;
+            assert!(items.len() >= at_least, "{method}: {}", items.len());
+            for item in items {
+                assert_eq!(item["icons"][0]["mimeType"], "image/svg+xml", "{method}: {item}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_is_listed_and_linked_with_the_time_of_its_change() {
+    let (_folder, server) = serving(&["--objects", "memory:"]).await;
+    for client in both_eras(&server.url).await {
+        let name = if client.session.is_some() { "legacy" } else { "modern" };
+        for (tool, key, time) in [
+            ("document_create", "path", "updated_at"),
+            ("file_write", "path", "modified_at"),
+            ("object_write", "key", "modified_at"),
+        ] {
+            let written = client.call(tool, json!({ key: name, "content": "x" })).await;
+            let about = &written.result()["structuredContent"];
+            let changed_at = about[time].as_str().unwrap_or_else(|| panic!("{tool}: {}", written.body));
+            assert!(changed_at.starts_with("20") && changed_at.ends_with('Z'), "{changed_at}");
+            let link = written.result()["content"].as_array().unwrap().last().unwrap().clone();
+            assert_eq!(link["annotations"], json!({ "lastModified": changed_at }), "{tool}: {link}");
+            let resources = listed(&client, "resources/list", "resources").await;
+            let resource = resources.iter().find(|resource| resource["uri"] == about["uri"]).unwrap();
+            assert_eq!(resource["annotations"], json!({ "lastModified": changed_at }), "{tool}");
+        }
+    }
+}
