@@ -1,4 +1,4 @@
-//! What lists tell beside names: icons, and when something was changed.
+//! What lists tell beside names: icons, when something was changed, and who may keep them.
 
 use serde_json::{Value, json};
 
@@ -63,5 +63,20 @@ async fn what_is_stored_is_listed_and_linked_with_the_time_of_its_change() {
             let resource = resources.iter().find(|resource| resource["uri"] == about["uri"]).unwrap();
             assert_eq!(resource["annotations"], json!({ "lastModified": changed_at }), "{tool}");
         }
+    }
+}
+
+#[tokio::test]
+async fn list_that_names_what_is_stored_may_not_be_shared_between_users() {
+    let (_folder, server) = serving(&[]).await;
+    let client = Client::modern(&server.url, None);
+    for (method, scope) in [
+        ("resources/list", "private"),
+        ("prompts/list", "private"),
+        ("tools/list", "public"),
+        ("resources/templates/list", "public"),
+    ] {
+        let answer = client.request(method, json!({})).await;
+        assert_eq!(answer.result()["cacheScope"], scope, "{method}");
     }
 }
