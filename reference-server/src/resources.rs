@@ -147,6 +147,15 @@ pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
     templates
 }
 
+/// Whether a template that is served has this URI and this variable.
+#[must_use]
+pub fn has_variable(shared: &Shared, template: &str, variable: &str) -> bool {
+    let served = templates(shared).iter().any(|served| served.uri_template == template);
+    let expressions = template.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let mut variables = expressions.flat_map(|(expression, _)| expression.trim_start_matches(['+', '?']).split(','));
+    served && variables.any(|name| name == variable)
+}
+
 fn sample_templates() -> Vec<ResourceTemplate> {
     vec![
         ResourceTemplate::new(DATA_TEMPLATE, "template-data")

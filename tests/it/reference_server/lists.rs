@@ -1,4 +1,4 @@
-//! What lists tell beside names: icons, when something was changed, and who may keep them.
+//! What lists tell beside names: icons, when something was changed, and who may keep them; and what of templates completes.
 
 use serde_json::{Value, json};
 
@@ -78,5 +78,26 @@ async fn list_that_names_what_is_stored_may_not_be_shared_between_users() {
     ] {
         let answer = client.request(method, json!({})).await;
         assert_eq!(answer.result()["cacheScope"], scope, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn variable_of_a_template_without_suggestions_completes_to_none_and_an_unknown_one_is_refused() {
+    let (_folder, server) = serving(&["--objects", "memory:"]).await;
+    for client in both_eras(&server.url).await {
+        let complete = async |template: &str, variable: &str| {
+            let reference = json!({ "type": "ref/resource", "uri": template });
+            let argument = json!({ "name": variable, "value": "1" });
+            client.request("completion/complete", json!({ "ref": reference, "argument": argument })).await
+        };
+        for template in ["file:///{+path}{?offset,length}", "object://{+key}{?offset,length}"] {
+            for variable in ["offset", "length"] {
+                let answer = complete(template, variable).await;
+                assert_eq!(answer.result()["completion"]["values"], json!([]), "{template}: {}", answer.body);
+            }
+            assert_eq!(complete(template, "size").await.rpc_code(), -32602, "{template}");
+        }
+        assert_eq!(complete("doc://{+path}", "offset").await.rpc_code(), -32602);
+        assert_eq!(complete("other://{offset}", "offset").await.rpc_code(), -32602);
     }
 }
