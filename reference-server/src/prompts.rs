@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 use crate::ask::{AskError, Asked, Question, Retry};
 use crate::directory::FileError;
+use crate::icons::Sign;
 use crate::objects::ObjectError;
 use crate::resources::documents::{self, DOCUMENT_TEMPLATE};
-use crate::resources::{DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects, records};
+use crate::resources::{self, DATA_TEMPLATE, FILE_TEMPLATE, PIXEL_PNG, files, objects, records};
 use crate::state::Shared;
 use crate::storage::StoreError;
 use crate::storage::prompt::{ArgumentError, PromptStoreError};
@@ -124,6 +125,9 @@ pub fn list(shared: &Shared) -> Vec<Prompt> {
     ];
     if shared.dynamic_prompt() {
         prompts.push(Prompt::new(DYNAMIC_PROMPT, Some("Listed only while switched on"), None));
+    }
+    for prompt in &mut prompts {
+        prompt.icons = Some(Sign::Fixture.icons());
     }
     prompts
 }
@@ -240,6 +244,10 @@ pub async fn complete(shared: &Shared, params: &CompleteRequestParams) -> Result
             let objects = shared.objects().ok_or(PromptError::UnknownReference)?;
             Ok(objects::complete(objects, typed).await?)
         }
+        // Of numbers there is nothing to suggest.
+        (Reference::Resource(template), variable) if resources::has_variable(shared, &template.uri, variable) => {
+            Ok(CompletionInfo::default())
+        }
         (Reference::Prompt(prompt), argument) => stored::complete(shared, &prompt.name, argument, typed).await,
         _ => Err(PromptError::UnknownReference),
     }
@@ -255,7 +263,7 @@ fn sample_candidates(shared: &Shared, reference: &Reference, argument: &str) -> 
             Some(["paris", "park", "party", "testing"].map(str::to_owned).into())
         }
         (Reference::Prompt(prompt), "resourceUri") if prompt.name == "test_prompt_with_embedded_resource" => {
-            Some(crate::resources::list(shared).into_iter().map(|resource| resource.uri).collect())
+            Some(resources::list(shared).into_iter().map(|resource| resource.uri).collect())
         }
         (Reference::Resource(template), "id") if template.uri == DATA_TEMPLATE => {
             Some(["1", "12", "123"].map(str::to_owned).into())

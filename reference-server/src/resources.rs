@@ -9,14 +9,15 @@ pub mod objects;
 pub mod records;
 
 use rmcp::ErrorData;
-use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
+use rmcp::model::{Annotations, Resource, ResourceContents, ResourceTemplate};
 
 use crate::directory::{FilePath, OfFile};
+use crate::icons::Sign;
 use crate::objects::{ObjectKey, OfObject};
 use crate::state::Shared;
-use crate::storage::DocumentPath;
 use crate::storage::path::Scheme as _;
 use crate::storage::record::RecordName;
+use crate::storage::{DocumentPath, time};
 
 /// The resource that `test_trigger_resource_change` changes.
 pub const WATCHED_URI: &str = "test://watched-resource";
@@ -49,7 +50,8 @@ pub fn list(shared: &Shared) -> Vec<Resource> {
         return vec![];
     }
     let fixture = |uri: &str, name: &str, description: &str, mime_type: &str| {
-        Resource::new(uri, name).with_description(description).with_mime_type(mime_type)
+        let resource = Resource::new(uri, name).with_description(description).with_mime_type(mime_type);
+        resource.with_icons(Sign::Fixture.icons())
     };
     let mut resources = vec![
         fixture("test://static-text", "static-text", "A text that never changes", "text/plain"),
@@ -59,6 +61,7 @@ pub fn list(shared: &Shared) -> Vec<Resource> {
     resources.extend(shared.files.list().into_iter().map(|file| {
         fixture(&file_uri(&file.path), &file.path, "A file of the built-in virtual tree", file.mime_type)
             .with_size(u64::try_from(file.text.len()).unwrap_or(u64::MAX))
+            .with_icons(Sign::File.icons())
     }));
     resources
 }
@@ -113,6 +116,13 @@ pub async fn page(shared: &Shared, after: Option<&str>) -> Result<Option<(Vec<Re
     Ok(Some((listed, next)))
 }
 
+/// When something stored was last changed, in milliseconds since 1970. How important it is and for whom, nobody said.
+fn changed_at(milliseconds: i64) -> Annotations {
+    let mut annotations = Annotations::default();
+    annotations.last_modified = Some(time(milliseconds));
+    annotations
+}
+
 /// Whether this URI names a document, a record, a file or an object.
 #[must_use]
 pub fn is_stored(uri: &str) -> bool {
@@ -137,12 +147,24 @@ pub fn templates(shared: &Shared) -> Vec<ResourceTemplate> {
     templates
 }
 
+/// Whether a template that is served has this URI and this variable.
+#[must_use]
+pub fn has_variable(shared: &Shared, template: &str, variable: &str) -> bool {
+    let served = templates(shared).iter().any(|served| served.uri_template == template);
+    let expressions = template.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let mut variables = expressions.flat_map(|(expression, _)| expression.trim_start_matches(['+', '?']).split(','));
+    served && variables.any(|name| name == variable)
+}
+
 fn sample_templates() -> Vec<ResourceTemplate> {
     vec![
         ResourceTemplate::new(DATA_TEMPLATE, "template-data")
             .with_description("Data made from an id")
-            .with_mime_type("application/json"),
-        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file").with_description("A file of the built-in virtual tree"),
+            .with_mime_type("application/json")
+            .with_icons(Sign::Fixture.icons()),
+        ResourceTemplate::new(FILE_TEMPLATE, "virtual-file")
+            .with_description("A file of the built-in virtual tree")
+            .with_icons(Sign::File.icons()),
     ]
 }
 

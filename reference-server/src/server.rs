@@ -313,7 +313,8 @@ impl ServerHandler for ReferenceServer {
         let (listed, next) = Observation::begin(Operation::Method("prompts/list"), &context).run(listing).await?;
         let mut result = ListPromptsResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
-        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+        // What is stored may be for some only, by what a guard in front lets each caller see.
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn get_prompt(
@@ -346,7 +347,8 @@ impl ServerHandler for ReferenceServer {
         let (listed, next) = Observation::begin(Operation::Method("resources/list"), &context).run(listing).await?;
         let mut result = ListResourcesResult::with_all_items(listed);
         result.next_cursor = next.map(|place| cursor::of(&place));
-        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
+        // What is stored may be for some only, by what a guard in front lets each caller see.
+        Ok(result.with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn list_resource_templates(

@@ -13,6 +13,7 @@ mod files;
 mod full_disk;
 mod legacy_sse;
 mod limits;
+mod lists;
 mod objects;
 mod prompts;
 mod records;
@@ -23,6 +24,7 @@ pub(crate) mod subscriptions;
 mod tasks;
 mod telemetry;
 mod transfer;
+mod walkthrough;
 
 use serde_json::{Value, json};
 

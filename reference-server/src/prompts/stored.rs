@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use rmcp::ErrorData;
 use rmcp::model::{
     CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Prompt, PromptArgument,
     PromptMessage, Role,
@@ -12,7 +13,7 @@ use rmcp::model::{
 use serde_json::Value;
 
 use super::{PromptError, is_built_in, matching};
-use crate::icons;
+use crate::icons::Sign;
 use crate::resources::{self, documents};
 use crate::state::Shared;
 use crate::storage::prompt::{self, Argument, ArgumentError, Completed, Filled, PromptName, PromptStoreError, Speaker};
@@ -44,7 +45,7 @@ fn listed(stored: prompt::Prompt) -> Prompt {
     let arguments = body.arguments.into_iter().map(argument).collect();
     let mut listed = Prompt::new(stored.name.as_str(), body.description, Some(arguments));
     listed.title = body.title;
-    listed.icons = Some(icons::prompt());
+    listed.icons = Some(Sign::Prompt.icons());
     listed
 }
 
@@ -92,7 +93,9 @@ fn role(speaker: Speaker) -> Role {
 }
 
 async fn resource(shared: &Shared, uri: String) -> Result<ContentBlock, PromptError> {
-    let contents = resources::contents(shared, &uri).await.map_err(PromptError::Resource)?;
+    // Without the link that an object too large for a message is told with: a prompt gives contents, or nothing.
+    let failed = |error| PromptError::Resource(ErrorData { data: None, ..error });
+    let contents = resources::contents(shared, &uri).await.map_err(failed)?;
     Ok(ContentBlock::resource(contents.ok_or(PromptError::Embedded(uri))?))
 }
 

@@ -5,6 +5,8 @@
 use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, Resource, ResourceContents, ResourceTemplate};
 
+use super::changed_at;
+use crate::icons::Sign;
 use crate::state::Shared;
 pub use crate::storage::path::DOCUMENT_TEMPLATE;
 use crate::storage::{DocumentPath, Filter, StoreError, Summary};
@@ -21,16 +23,19 @@ impl From<StoreError> for ErrorData {
 /// The template.
 #[must_use]
 pub fn template() -> ResourceTemplate {
-    ResourceTemplate::new(DOCUMENT_TEMPLATE, "document").with_description("A stored document, by its path")
+    ResourceTemplate::new(DOCUMENT_TEMPLATE, "document")
+        .with_description("A stored document, by its path")
+        .with_icons(Sign::Document.icons())
 }
 
-/// A document as the list shows it.
+/// A document as the list shows it, but for its icon, and as results link to it.
 #[must_use]
 pub fn resource(summary: &Summary) -> Resource {
     Resource::new(summary.path.uri(), summary.path.as_str())
         .with_title(summary.title.clone())
         .with_mime_type(summary.media_type.clone())
         .with_size(summary.size)
+        .with_annotations(changed_at(summary.updated_at))
 }
 
 /// A page of documents from behind the path `after` on, and the path to go on from.
@@ -40,7 +45,8 @@ pub fn resource(summary: &Summary) -> Resource {
 pub async fn list(shared: &Shared, after: Option<&str>) -> Result<(Vec<Resource>, Option<String>), StoreError> {
     let page = shared.documents.list(&Filter::default(), after, PAGE).await?;
     let next = page.items.last().filter(|_| page.more).map(|last| last.path.to_string());
-    Ok((page.items.iter().map(resource).collect(), next))
+    let listed = page.items.iter().map(|summary| resource(summary).with_icons(Sign::Document.icons()));
+    Ok((listed.collect(), next))
 }
 
 /// The content of a document; `None` when nothing is at this URI.

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, Resource, ResourceContents, ResourceTemplate};
 
+use super::changed_at;
 use crate::directory::{Directory, FileError, Listing, OfFile, Stat};
+use crate::icons::Sign;
 use crate::state::Shared;
 use crate::storage::path::{Scheme, StoredPath};
 
@@ -57,13 +59,18 @@ pub fn part(size: u64, offset: u64, bytes: Vec<u8>) -> Part {
 /// The template.
 #[must_use]
 pub fn template() -> ResourceTemplate {
-    ResourceTemplate::new(FILE_TEMPLATE, "file").with_description("A file of the served directory, or a part of it")
+    ResourceTemplate::new(FILE_TEMPLATE, "file")
+        .with_description("A file of the served directory, or a part of it")
+        .with_icons(Sign::File.icons())
 }
 
-/// A file as the list shows it.
+/// A file as the list shows it, but for its icon, and as results link to it.
 #[must_use]
 pub fn resource(stat: &Stat) -> Resource {
-    Resource::new(stat.path.uri(), stat.path.as_str()).with_mime_type(stat.media_type()).with_size(stat.size)
+    Resource::new(stat.path.uri(), stat.path.as_str())
+        .with_mime_type(stat.media_type())
+        .with_size(stat.size)
+        .with_annotations(changed_at(stat.modified_at))
 }
 
 /// A page of files from behind the path `after` on, and the URI to go on from.
@@ -73,7 +80,8 @@ pub fn resource(stat: &Stat) -> Resource {
 pub async fn list(directory: &Directory, after: Option<String>) -> Result<(Vec<Resource>, Option<String>), FileError> {
     let page = directory.list(Listing::files(), after, PAGE).await?;
     let next = page.items.last().filter(|_| page.more).map(|last| last.path.uri());
-    Ok((page.items.iter().map(resource).collect(), next))
+    let listed = page.items.iter().map(|stat| resource(stat).with_icons(Sign::File.icons()));
+    Ok((listed.collect(), next))
 }
 
 /// Paths that start with what was typed.

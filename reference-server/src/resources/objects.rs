@@ -6,7 +6,9 @@ use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, Resource, ResourceContents, ResourceTemplate};
 use serde_json::json;
 
+use super::changed_at;
 use super::files::{INLINE_BYTES_MAX, asked};
+use crate::icons::Sign;
 use crate::objects::{ObjectError, ObjectKey, Objects, OfObject, Stat};
 use crate::state::Shared;
 
@@ -25,13 +27,18 @@ impl From<ObjectError> for ErrorData {
 /// The template.
 #[must_use]
 pub fn template() -> ResourceTemplate {
-    ResourceTemplate::new(OBJECT_TEMPLATE, "object").with_description("An object of the store, or a part of it")
+    ResourceTemplate::new(OBJECT_TEMPLATE, "object")
+        .with_description("An object of the store, or a part of it")
+        .with_icons(Sign::Object.icons())
 }
 
-/// An object as the list shows it.
+/// An object as the list shows it, but for its icon, and as results link to it.
 #[must_use]
 pub fn resource(stat: &Stat) -> Resource {
-    Resource::new(stat.key.uri(), stat.key.as_str()).with_mime_type(stat.media_type.clone()).with_size(stat.size)
+    Resource::new(stat.key.uri(), stat.key.as_str())
+        .with_mime_type(stat.media_type.clone())
+        .with_size(stat.size)
+        .with_annotations(changed_at(stat.modified_at))
 }
 
 /// A page of objects from behind the key `after` on, and the URI to go on from.
@@ -44,7 +51,8 @@ pub async fn list(
 ) -> Result<(Vec<Resource>, Option<String>), ObjectError> {
     let listed = objects.list("", after.map(ObjectKey::as_str), PAGE).await?;
     let next = listed.next.and_then(|key| ObjectKey::parse(&key).ok()).map(|key| key.uri());
-    Ok((listed.page.items.iter().map(resource).collect(), next))
+    let resources = listed.page.items.iter().map(|stat| resource(stat).with_icons(Sign::Object.icons()));
+    Ok((resources.collect(), next))
 }
 
 /// Keys that start with what was typed.

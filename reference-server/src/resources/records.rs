@@ -5,6 +5,7 @@ use rmcp::ErrorData;
 use rmcp::model::{CompletionInfo, ResourceContents, ResourceTemplate};
 use serde_json::Value;
 
+use crate::icons::Sign;
 use crate::state::Shared;
 use crate::storage::Page;
 use crate::storage::record::{CollectionName, RecordError, RecordName};
@@ -26,6 +27,7 @@ pub fn template() -> ResourceTemplate {
     ResourceTemplate::new(RECORD_TEMPLATE, "record")
         .with_description("The body of a structured record, by its collection and id")
         .with_mime_type(MEDIA_TYPE)
+        .with_icons(Sign::Record.icons())
 }
 
 /// The body of a record as JSON; `None` when none is at this URI.

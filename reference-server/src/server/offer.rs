@@ -2,7 +2,7 @@
 
 use rmcp::model::Implementation;
 
-use crate::icons;
+use crate::icons::Sign;
 use crate::state::Shared;
 use crate::tools::{self, Entry};
 
@@ -27,7 +27,7 @@ impl Offer {
     pub fn everything(shared: &Shared) -> Self {
         let name = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
         Self {
-            name: name.with_title("Doorward reference server").with_icons(icons::server()),
+            name: name.with_title("Doorward reference server").with_icons(Sign::Server.icons()),
             instructions: Some(INSTRUCTIONS.to_owned()),
             tools: tools::entries(shared),
         }

@@ -22,7 +22,6 @@ use serde_json::json;
 
 use super::typed::{refusal, value};
 use super::{Call, Entry, ToolError};
-use crate::icons;
 use crate::resources::documents::resource;
 use crate::state::Change;
 use crate::storage::query::SearchError;
@@ -92,7 +91,7 @@ impl From<StoreError> for ToolError {
 
 /// Every tool of the store.
 pub(super) fn entries() -> Vec<Entry> {
-    let mut entries = vec![
+    vec![
         create::entry(),
         read::entry(),
         update::entry(),
@@ -104,11 +103,7 @@ pub(super) fn entries() -> Vec<Entry> {
         diff::entry(),
         purge::entry(),
         rebuild::entry(),
-    ];
-    for entry in &mut entries {
-        entry.tool.icons = Some(icons::document());
-    }
-    entries
+    ]
 }
 
 impl Call {

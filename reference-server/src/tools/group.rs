@@ -1,6 +1,7 @@
 //! Tools that belong together, so that whoever embeds this server chooses which it offers.
 
 use super::{Entry, demo, documents, fetch, file_access, files, fixtures, objects, prompts, records, transfer};
+use crate::icons::Sign;
 use crate::state::Shared;
 
 /// Tools that belong together.
@@ -46,6 +47,28 @@ impl Group {
     /// The tools of the group that can work with this state: none where it has no such part, or no samples.
     #[must_use]
     pub fn entries(self, shared: &Shared) -> Vec<Entry> {
+        let mut entries = self.plain(shared);
+        for entry in &mut entries {
+            entry.tool.icons = Some(self.sign().icons());
+        }
+        entries
+    }
+
+    fn sign(self) -> Sign {
+        match self {
+            Self::FirstLook => Sign::Sample,
+            Self::VirtualFiles | Self::Files => Sign::File,
+            Self::Documents => Sign::Document,
+            Self::Prompts => Sign::Prompt,
+            Self::Records => Sign::Record,
+            Self::Transfer => Sign::Transfer,
+            Self::Objects => Sign::Object,
+            Self::Fetch => Sign::Fetch,
+            Self::Fixtures => Sign::Fixture,
+        }
+    }
+
+    fn plain(self, shared: &Shared) -> Vec<Entry> {
         match self {
             Self::FirstLook if shared.has_samples() => demo::entries(),
             Self::VirtualFiles if shared.has_samples() => file_access::entries(),

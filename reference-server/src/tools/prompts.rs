@@ -15,7 +15,6 @@ use serde_json::json;
 use super::documents::store_code;
 use super::typed::refusal;
 use super::{Entry, ToolError};
-use crate::icons;
 use crate::storage::prompt::{InvalidPrompt, PromptStoreError};
 
 /// Why a prompt tool failed.
@@ -70,11 +69,7 @@ impl From<InvalidPrompt> for ToolError {
 
 /// Every tool of the store.
 pub(super) fn entries() -> Vec<Entry> {
-    let mut entries = vec![save::entry(), read::entry(), delete::entry(), history::entry()];
-    for entry in &mut entries {
-        entry.tool.icons = Some(icons::prompt());
-    }
-    entries
+    vec![save::entry(), read::entry(), delete::entry(), history::entry()]
 }
 
 #[cfg(test)]

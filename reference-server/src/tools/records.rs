@@ -17,7 +17,6 @@ use serde_json::json;
 use super::documents::store_code;
 use super::typed::refusal;
 use super::{Call, Entry, ToolError};
-use crate::icons;
 use crate::state::Change;
 use crate::storage::record::query::InvalidQuery;
 use crate::storage::record::{CollectionName, InvalidRecord, RecordError, RecordName};
@@ -71,12 +70,7 @@ impl Call {
 
 /// Every tool of the store.
 pub(super) fn entries() -> Vec<Entry> {
-    let mut entries =
-        vec![create::entry(), read::entry(), update::entry(), delete::entry(), query::entry(), collections::entry()];
-    for entry in &mut entries {
-        entry.tool.icons = Some(icons::record());
-    }
-    entries
+    vec![create::entry(), read::entry(), update::entry(), delete::entry(), query::entry(), collections::entry()]
 }
 
 #[cfg(test)]

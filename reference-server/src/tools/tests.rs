@@ -4,13 +4,20 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::directory::{Directory, Quota};
+use crate::objects::{Limits, Objects, Options, link::Policy};
 
 /// Every tool that there is.
 async fn all() -> Vec<Entry> {
     let folder = tempfile::tempdir().unwrap();
     let directory = Directory::open(folder.path(), Quota::default()).unwrap();
     let fetcher = crate::fetch::Fetcher::new(vec![]).unwrap();
-    entries(&Shared::for_tests().await.with_directory(directory).with_fetcher(fetcher))
+    let location = "memory:".to_owned();
+    let (limits, links) = (Limits::default(), Policy::default());
+    let objects = Objects::open(Options { location, endpoint: None, allow_http: false, limits, links }).unwrap();
+    let shared = Shared::for_tests().await.with_directory(directory).with_objects(objects).with_fetcher(fetcher);
+    let groups_without_tools = Group::ALL.into_iter().filter(|group| group.entries(&shared).is_empty());
+    assert_eq!(groups_without_tools.collect::<Vec<_>>(), []);
+    entries(&shared)
 }
 
 #[tokio::test]
@@ -21,6 +28,14 @@ async fn tool_names_are_unique_and_follow_the_specification() {
     for name in names {
         assert!((1..=128).contains(&name.len()));
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_tool_has_an_icon_that_is_fetched_from_nowhere() {
+    for entry in all().await {
+        let icons = entry.tool.icons.unwrap_or_default();
+        assert!(icons.iter().any(|icon| icon.src.starts_with("data:image/svg+xml;base64,")), "{}", entry.tool.name);
     }
 }
 
@@ -52,7 +67,10 @@ async fn only_what_deletes_or_replaces_calls_itself_destructive() {
             "file_write",
             "file_delete",
             "image_convert",
-            "archive_create"
+            "archive_create",
+            "object_write",
+            "object_delete",
+            "object_upload_link"
         ]
     );
 }

@@ -1,8 +1,10 @@
 //! Stored prompts: saved by tools, listed, completed and filled, on every engine and in both eras.
 
+mod embedded;
+
 use serde_json::{Value, json};
 
-use super::{both_eras, done, files::serving, refusal, refused, subscriptions::Events};
+use super::{both_eras, done, refusal, refused, subscriptions::Events};
 use crate::storage::{engine::Engine, on_every_engine};
 use crate::support::{
     door::Setup,
@@ -249,25 +251,4 @@ async fn no_prompt_takes_the_name_of_a_built_in_one() {
         assert_eq!(refused(&client, "prompt_save", review(name)).await["code"], "prompt_built_in", "{name}");
     }
     assert_eq!(names(&client).await, BUILT_IN);
-}
-
-#[tokio::test]
-async fn prompt_embeds_what_a_file_holds_when_it_is_asked_for() {
-    let (folder, server) = serving(&[]).await;
-    for client in both_eras(&server.url).await {
-        let name = if client.session.is_some() { "legacy" } else { "modern" };
-        let file = folder.path().join(name);
-        let message = json!({ "role": "user", "resource": format!("file:///{name}") });
-        done(&client, "prompt_save", json!({ "name": name, "messages": [message] })).await;
-        let missing = get(&client, name, json!({})).await;
-        assert_eq!(missing.rpc_code(), -32602);
-        assert!(missing.body.contains("which is not there"), "{}", missing.body);
-        for content in ["one", "two"] {
-            std::fs::write(&file, content).unwrap();
-            let filled = get(&client, name, json!({})).await;
-            assert_eq!(filled.result()["messages"][0]["content"]["resource"]["text"], content);
-        }
-        std::fs::write(&file, vec![b'x'; (1 << 20) + 1]).unwrap();
-        assert_eq!(get(&client, name, json!({})).await.rpc_code(), -32602);
-    }
 }

@@ -1,5 +1,7 @@
 //! Searching: what is found, in which order, with which snippet.
 
+mod large;
+
 use doorward_reference_server::storage::{Body, Filter, Limits, SearchText};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};

@@ -104,6 +104,6 @@ pub struct TextMessage {
 pub struct ResourceMessage {
     /// Who says it
     pub role: Speaker,
-    /// URI of a document (doc://) or of a served file (file:///)
+    /// URI of a document (doc://), a record (record://), a served file (file:///) or an object (object://)
     pub resource: String,
 }

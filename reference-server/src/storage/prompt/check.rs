@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::fill::{Part, parts};
 use super::{Argument, Kind, Message, PromptBody};
 use crate::directory::FilePath;
+use crate::objects::ObjectKey;
 use crate::storage::DocumentPath;
 use crate::storage::document::{TITLE_BYTES_MAX, line};
+use crate::storage::record::RecordName;
 
 /// Longest name of a prompt or argument, in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -56,7 +58,7 @@ pub enum InvalidPrompt {
     #[error("{{{{{0}}}}} names no argument of the prompt")]
     Place(String),
     /// Not a URI that can be read.
-    #[error("{0:?} is no URI of a document (doc://) or of a file (file:///)")]
+    #[error("{0:?} is no URI of a document (doc://), record (record://), file (file:///) or object (object://)")]
     Resource(String),
     /// A character that not every engine can store.
     #[error("a text holds no NUL character (U+0000)")]
@@ -138,10 +140,9 @@ fn checked(message: &Message, arguments: &BTreeSet<&str>) -> Result<(), InvalidP
         }),
         Message::Resource(message) => {
             let uri = &message.resource;
-            if DocumentPath::from_uri(uri).is_none() && FilePath::from_uri(uri).is_none() {
-                return Err(InvalidPrompt::Resource(uri.clone()));
-            }
-            Ok(())
+            let stored = DocumentPath::from_uri(uri).is_some() || RecordName::from_uri(uri).is_some();
+            let kept = FilePath::from_uri(uri).is_some() || ObjectKey::from_uri(uri).is_some();
+            if stored || kept { Ok(()) } else { Err(InvalidPrompt::Resource(uri.clone())) }
         }
     }
 }
