@@ -17,6 +17,7 @@ mod prompts;
 mod records;
 mod reload;
 mod settings;
+mod stdio;
 pub(crate) mod subscriptions;
 mod tasks;
 mod telemetry;

@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod rpc;
+pub(crate) mod stdio;
 pub(crate) mod stores;
 pub(crate) mod tls;
 pub(crate) mod tokens;
