@@ -18,6 +18,7 @@ mod records;
 mod reload;
 mod settings;
 mod stdio;
+mod stop;
 pub(crate) mod subscriptions;
 mod tasks;
 mod telemetry;
