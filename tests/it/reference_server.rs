@@ -3,6 +3,7 @@
 mod approval;
 mod archives;
 mod batches;
+mod cancellation;
 mod clients;
 mod crashes;
 mod early_answers;
