@@ -15,6 +15,7 @@ mod legacy_sse;
 mod limits;
 mod objects;
 mod prompts;
+mod questions;
 mod readiness;
 mod records;
 mod reload;
