@@ -14,6 +14,7 @@ mod files;
 mod legacy_sse;
 mod limits;
 mod objects;
+mod progress;
 mod prompts;
 mod questions;
 mod readiness;
