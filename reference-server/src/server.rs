@@ -48,7 +48,7 @@ pub struct ReferenceServer {
     pub shared: Arc<Shared>,
     offer: Arc<Offer>,
     session: Arc<SessionState>,
-    /// Ends what runs in the background for this session once its last handler is gone.
+    /// Ends what has no end of its own in this session: by [`ReferenceServer::endless`], or once its last handler is gone.
     ended: CancellationToken,
     _ends: Arc<DropGuard>,
 }
@@ -78,6 +78,12 @@ impl ReferenceServer {
     #[must_use]
     pub fn new_session(&self) -> Self {
         Self::with_session(Arc::clone(&self.shared), Arc::clone(&self.offer))
+    }
+
+    /// Ends what has no end of its own, when it is cancelled: subscriptions, and telling the session of changes.
+    #[must_use]
+    pub fn endless(&self) -> CancellationToken {
+        self.ended.clone()
     }
 
     /// Sends a log message, if this client wants messages of this level: by `logging/setLevel` in the legacy era,
@@ -414,6 +420,7 @@ impl ServerHandler for ReferenceServer {
         loop {
             let change = tokio::select! {
                 () = context.cancelled() => return Ok(()),
+                () = self.ended.cancelled() => return Ok(()),
                 change = changes.recv() => change,
             };
             match change {

@@ -15,3 +15,6 @@ pub mod sse;
 pub mod stdio;
 
 pub use signals::until_signal;
+
+/// How long calls may still run once the server stops, or its client has nothing more to say.
+pub const GRACE: std::time::Duration = std::time::Duration::from_secs(5);

@@ -38,6 +38,8 @@ pub(super) struct Reload<'a> {
     serving: &'a mut Serving,
     bound: Option<SocketAddr>,
     stop: CancellationToken,
+    /// Ends the streams of every state.
+    streams: CancellationToken,
     generations: Arc<Generations>,
     logging: &'a Logging,
     /// What was replaced and ends.
@@ -56,20 +58,24 @@ impl<'a> Reload<'a> {
         stop: CancellationToken,
         logging: &'a Logging,
     ) -> Result<Self, RunError> {
-        let (app, streams) = app(serving, bound, &stop)?;
-        let generations = Generations::new(app, streams);
-        Ok(Self { process, serving, bound, stop, generations, logging, ending: JoinSet::new() })
+        let streams = CancellationToken::new();
+        let (app, first) = app(serving, bound, &streams)?;
+        let generations = Generations::new(app, first);
+        Ok(Self { process, serving, bound, stop, streams, generations, logging, ending: JoinSet::new() })
     }
 
     /// What the listener serves.
-    pub(super) fn app(&self) -> Router {
-        self.generations.app()
+    pub(super) fn generations(&self) -> Arc<Generations> {
+        Arc::clone(&self.generations)
     }
 
-    /// Takes changed settings, for ever.
+    /// Takes changed settings, for ever; none once the server stops.
     pub(super) async fn follow(&mut self, mut changes: Changes) -> Infallible {
         loop {
             let wanted = changes.next().await;
+            if self.stop.is_cancelled() {
+                std::future::pending::<()>().await;
+            }
             match self.take(wanted).await {
                 Ok(()) => {
                     changes.accept();
@@ -82,6 +88,7 @@ impl<'a> Reload<'a> {
 
     /// Waits for what was replaced, once the server stops: a clean end leaves one file of every database.
     pub(super) async fn end(mut self) {
+        self.streams.cancel();
         let ended = async { while self.ending.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!("a database that was left is still in use; it is cut");
@@ -121,7 +128,7 @@ impl<'a> Reload<'a> {
 
     async fn next(&self, wanted: Arguments, opened: Opened) -> Result<(Serving, Router, CancellationToken), RunError> {
         let next = Serving::begin(self.process, wanted, opened, Some(&*self.serving)).await?;
-        let (app, streams) = app(&next, self.bound, &self.stop)?;
+        let (app, streams) = app(&next, self.bound, &self.streams)?;
         Ok((next, app, streams))
     }
 }
@@ -129,9 +136,9 @@ impl<'a> Reload<'a> {
 fn app(
     serving: &Serving,
     bound: Option<SocketAddr>,
-    stop: &CancellationToken,
+    all_streams: &CancellationToken,
 ) -> Result<(Router, CancellationToken), RunError> {
-    let streams = stop.child_token();
+    let streams = all_streams.child_token();
     let app = http::app_at(&serving.server(), &serving.options()?, bound, streams.clone());
     Ok((app, streams))
 }

@@ -112,9 +112,9 @@ async fn offer_changing(
     let path = serving.arguments.path.clone();
     let mut reload = Reload::new(process, serving, bound, stop.clone(), logging)?;
     tell(&listener, &path)?;
-    let app = reload.app();
+    let generations = reload.generations();
     let served = tokio::select! {
-        served = listener.serve_app(app, stop.clone()) => served.map_err(RunError::Serve),
+        served = listener.serve_generations(&generations, stop.clone()) => served.map_err(RunError::Serve),
         never = reload.follow(changes) => match never {},
     };
     // Also where serving failed and nobody said stop.

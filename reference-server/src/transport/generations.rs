@@ -1,7 +1,8 @@
 //! One application after another behind one listener: new requests go to the new one, those under way end in the old one.
+//! At the end of the server, no application takes the place of the last one.
 //!
 //! In: applications, each with the token that ends its streams. Out: one [`Generations::app`] for the listener, and for an
-//! application that was replaced a [`Retired`]. Invariant: a stream that has no end of its own (`GET` for events,
+//! application that was replaced a [`Retired`]. Refusals: 503 once the server stops. Invariant: a stream that has no end of its own (`GET` for events,
 //! `subscriptions/listen`) holds no application back; everything else does, until its answer was sent.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc;
@@ -68,6 +69,12 @@ impl Generations {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let Generation { streams, ended, .. } = std::mem::replace(&mut *current, Generation::new(app, streams));
         Retired { streams, ended }
+    }
+
+    /// Refuses every request from now on; returns once those under way are done and the streams were ended.
+    pub(super) async fn stop(&self) {
+        let refusing = Router::new().fallback(async || (StatusCode::SERVICE_UNAVAILABLE, "the server stops\n"));
+        self.replace(refusing, CancellationToken::new()).end().await;
     }
 
     /// What a listener serves.

@@ -3,13 +3,13 @@
 //! In: where to listen and which hosts to accept. Out: a bound [`Listener`], then [`Listener::serve`] until `stop`.
 //! Refusals: 401 for an assertion that is not valid, 403 for a `Host` or `Origin` that is not allowed (both checked
 //! always), 404 for another path.
-//! Invariants: legacy requests get sessions, requests of 2026-07-28 none; open streams end at `stop`.
+//! Invariants: legacy requests get sessions, requests of 2026-07-28 none; at `stop` calls under way have [`super::GRACE`] to
+//! end, and open streams end after them.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -23,16 +23,14 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::generations::Generations;
 use super::hosts::{Hosts, guard};
 use super::linger::linger;
 use super::patient::Patient;
-use super::{batch, sse};
+use super::{GRACE, batch, sse};
 use crate::identity::Assertions;
 use crate::server::ReferenceServer;
 use crate::{download, health, objects};
-
-/// How long requests may still run after `stop`.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Where and for whom to serve.
 #[derive(Debug, Clone)]
@@ -68,7 +66,8 @@ pub async fn serve(server: &ReferenceServer, address: SocketAddr) -> io::Result<
 }
 
 /// The endpoint, and what is served beside it (health, links), as a part of an application of one's own. That one listens:
-/// `Host` and `Origin` must be loopback or in `allowed_hosts`. Open streams end when `streams` is cancelled.
+/// `Host` and `Origin` must be loopback or in `allowed_hosts`. Open streams, which the answers of calls under way are as well,
+/// end when `streams` is cancelled.
 pub fn app(server: &ReferenceServer, options: &HttpOptions, streams: CancellationToken) -> Router {
     app_at(server, options, None, streams)
 }
@@ -143,9 +142,10 @@ impl Listener {
         options: &HttpOptions,
         stop: CancellationToken,
     ) -> io::Result<()> {
-        // Streams have no end of their own: they are closed at once, while plain requests have the grace period.
-        let app = app_at(server, options, self.bound()?, stop.child_token());
-        self.serve_app(app, stop).await
+        let streams = CancellationToken::new();
+        let app = app_at(server, options, self.bound()?, streams.clone());
+        let _cut = streams.clone().drop_guard();
+        self.serve_generations(&Generations::new(app, streams), stop).await
     }
 
     /// The address listened on; `None` for a Unix socket.
@@ -159,11 +159,13 @@ impl Listener {
         }
     }
 
-    /// Serves an application as [`Listener::serve`] does, which must end its streams itself.
+    /// Serves as [`Listener::serve`] does what takes each other's place. Whose streams are open after the few seconds is for
+    /// the caller to end.
     ///
     /// # Errors
     /// When accepting connections fails for good.
-    pub async fn serve_app(self, app: Router, stop: CancellationToken) -> io::Result<()> {
+    pub async fn serve_generations(self, generations: &Arc<Generations>, stop: CancellationToken) -> io::Result<()> {
+        let app = generations.app();
         let stopped = stop.clone().cancelled_owned();
         let serving = async move {
             match self {
@@ -180,9 +182,18 @@ impl Listener {
                 }
             }
         };
+        // A call's answer is a stream as well, so the streams end only after the calls.
+        let grace = async {
+            stop.cancelled().await;
+            let ended = async {
+                generations.stop().await;
+                std::future::pending::<()>().await;
+            };
+            let _over = tokio::time::timeout(GRACE, ended).await;
+        };
         tokio::select! {
             served = serving => served,
-            () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            () = grace => {
                 tracing::warn!("grace period over, connections cut");
                 Ok(())
             }

@@ -2,8 +2,10 @@
 //!
 //! In: lines. Out: lines; the answers to a batch in one. Refusals: an error line for what is JSON but no message; what is no
 //! JSON has no sender that could be answered, and is dropped as rmcp and the other official SDKs do.
-//! Invariants: a line is at most [`LINE_BYTES_MAX`] long; a batch is answered once every member is, or was cancelled.
+//! Invariants: a line is at most [`LINE_BYTES_MAX`] long; a batch is answered once every member is, or was cancelled; the
+//! input ends for rmcp only once everything was answered, see [`ending`].
 
+mod ending;
 mod pending;
 
 use std::io;
@@ -19,6 +21,8 @@ use tokio_util::bytes::Bytes;
 use tokio_util::codec::{AnyDelimiterCodec, FramedRead};
 
 use super::batch::{Batch, BatchError, REVISION, is_batch, refusal};
+pub(super) use ending::Ending;
+use ending::UnderWay;
 use pending::Pending;
 
 /// Longest line, in bytes; the same as rmcp's.
@@ -31,6 +35,8 @@ pub(super) struct Lines<R, W> {
     /// Members of a batch that were not taken yet, the next one last.
     members: Vec<ClientJsonRpcMessage>,
     state: Arc<Mutex<State>>,
+    under_way: Arc<UnderWay>,
+    ending: Ending,
 }
 
 #[derive(Default)]
@@ -45,13 +51,15 @@ where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    pub(super) fn new(input: R, output: W) -> Self {
+    pub(super) fn new(input: R, output: W, ending: Ending) -> Self {
         let lines = AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), b"\n".to_vec(), LINE_BYTES_MAX);
         Self {
             input: FramedRead::new(input, lines),
             output: Arc::new(tokio::sync::Mutex::new(output)),
             members: vec![],
             state: Arc::default(),
+            under_way: Arc::default(),
+            ending,
         }
     }
 
@@ -123,10 +131,14 @@ where
 
     /// A cancelled request is never answered, so its batch must not wait for it.
     fn note(&self, message: &ClientJsonRpcMessage) {
+        if let ClientJsonRpcMessage::Request(request) = message {
+            self.under_way.begin(request.id.clone());
+        }
         if let ClientJsonRpcMessage::Notification(notification) = message
             && let ClientNotification::CancelledNotification(cancelled) = &notification.notification
             && let Some(id) = &cancelled.params.request_id
         {
+            self.under_way.end(id);
             let done = self.state().pending.forget(id);
             if let Some(array) = done {
                 self.say(array);
@@ -154,7 +166,8 @@ where
     type Error = io::Error;
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
-        let (output, state) = (Arc::clone(&self.output), Arc::clone(&self.state));
+        let (output, state, under_way) =
+            (Arc::clone(&self.output), Arc::clone(&self.state), Arc::clone(&self.under_way));
         async move {
             if let ServerJsonRpcMessage::Response(response) = &item
                 && let ServerResult::InitializeResult(result) = &response.result
@@ -162,14 +175,19 @@ where
                 lock(&state).batches = result.protocol_version.as_str() == REVISION;
             }
             let mut line = serde_json::to_vec(&item)?;
-            if let Some(id) = answered(&item) {
-                match lock(&state).pending.answer(id, line) {
-                    Ok(Some(array)) => line = array.into_bytes(),
-                    Ok(None) => return Ok(()),
-                    Err(single) => line = single,
+            let Some(id) = answered(&item) else { return write(&output, line).await };
+            let taken = lock(&state).pending.answer(id, line);
+            line = match taken {
+                Ok(Some(array)) => array.into_bytes(),
+                Ok(None) => {
+                    under_way.end(id);
+                    return Ok(());
                 }
-            }
-            write(&output, line).await
+                Err(single) => single,
+            };
+            let written = write(&output, line).await;
+            under_way.end(id);
+            written
         }
     }
 
@@ -177,7 +195,13 @@ where
         loop {
             let message = match self.members.pop() {
                 Some(member) => Some(member),
-                None => self.next_line().await?.and_then(|line| self.take(&line)),
+                None => match self.next_line().await {
+                    Some(line) => line.and_then(|line| self.take(&line)),
+                    None => {
+                        self.ending.wind_down(&self.under_way).await;
+                        return None;
+                    }
+                },
             };
             if let Some(message) = message {
                 self.note(&message);
@@ -192,9 +216,14 @@ where
 }
 
 impl<R: AsyncRead + Unpin, W> Lines<R, W> {
-    /// `None` at the end; `Some(None)` for a line that is too long and was dropped.
+    /// `None` at the end or a stop; `Some(None)` for a line that is too long and was dropped.
     async fn next_line(&mut self) -> Option<Option<Bytes>> {
-        match self.input.next().await {
+        let next = tokio::select! {
+            biased;
+            () = self.ending.stop.cancelled() => return None,
+            next = self.input.next() => next,
+        };
+        match next {
             Some(Ok(line)) => Some(Some(line)),
             Some(Err(tokio_util::codec::AnyDelimiterCodecError::MaxChunkLengthExceeded)) => {
                 tracing::error!(limit = LINE_BYTES_MAX, "a line was too long and is dropped");

@@ -1,12 +1,13 @@
 //! MCP on standard input and output: one message a line; nothing else is ever written to standard output.
 //!
-//! In: the process's own streams. Out: returns when the input ends or `stop` is cancelled.
+//! In: the process's own streams. Out: returns when the input ends or `stop` is cancelled, once calls under way were
+//! answered, which have [`super::GRACE`].
 
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
 use tokio_util::sync::CancellationToken;
 
-use super::lines::Lines;
+use super::lines::{Ending, Lines};
 use crate::server::ReferenceServer;
 
 /// Why serving ended early.
@@ -25,8 +26,10 @@ pub enum StdioError {
 /// # Errors
 /// See [`StdioError`]. An end of input before any message, and a stop, are no errors.
 pub async fn serve(server: ReferenceServer, stop: CancellationToken) -> Result<(), StdioError> {
-    let served = server.serve_with_ct(Lines::new(tokio::io::stdin(), tokio::io::stdout()), stop.clone());
-    let running = match served.await {
+    let ending = Ending::new(stop, server.endless());
+    let cut = ending.cut.clone();
+    let lines = Lines::new(tokio::io::stdin(), tokio::io::stdout(), ending);
+    let running = match server.serve_with_ct(lines, cut).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
             return Ok(());

@@ -1,12 +1,11 @@
 //! JSON-RPC batches: part of revision 2025-03-26 and of no other, over both transports.
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::support::{
-    process::Process,
     rpc::{Answer, Client},
-    upstream::{Server, reference_stdio},
+    stdio::Stdio,
+    upstream::Server,
 };
 
 const REVISION: &str = "2025-03-26";
@@ -123,38 +122,6 @@ async fn other_revisions_and_foreign_sessions_have_no_batches() {
     let answer = post(&ended, &mixed()).await;
     let served = answer.message.as_array().into_iter().flatten().any(|each| each.get("result").is_some());
     assert!(!served, "{}", answer.body);
-}
-
-/// The reference server on standard streams.
-struct Stdio {
-    process: Process,
-    read: usize,
-}
-
-impl Stdio {
-    async fn start(revision: &str) -> Self {
-        let line = reference_stdio();
-        let mut command = Command::new(&line[0]);
-        command.args(&line[1..]).env_remove("RUST_LOG");
-        let mut stdio = Self { process: Process::start("reference server", &mut command), read: 0 };
-        let info = json!({ "name": "doorward-tests", "version": "1" });
-        let params = json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": info });
-        stdio.write(&request(0, "initialize", params)).await;
-        assert_eq!(stdio.line().await["result"]["protocolVersion"], revision);
-        stdio.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
-        stdio
-    }
-
-    async fn write(&mut self, message: &Value) {
-        self.process.write(format!("{message}\n").as_bytes()).await;
-    }
-
-    async fn line(&mut self) -> Value {
-        let patience = std::time::Duration::from_secs(20);
-        let (line, read) = self.process.stdout.wait_line(self.read, patience, |_| true).await.expect("a line comes");
-        self.read = read;
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-    }
 }
 
 #[tokio::test]

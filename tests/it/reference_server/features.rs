@@ -21,7 +21,7 @@ async fn all(url: &str) -> Vec<(&'static str, Client)> {
 }
 
 /// A call with members of `_meta` beside those that every modern request has.
-async fn call_with(client: &Client, tool: &str, arguments: Value, more: &Value) -> Answer {
+pub(super) async fn call_with(client: &Client, tool: &str, arguments: Value, more: &Value) -> Answer {
     let mut own = if client.session.is_none() { meta() } else { json!({}) };
     own.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let params = json!({ "name": tool, "arguments": arguments, "_meta": own });

@@ -17,6 +17,7 @@ pub(crate) mod raw;
 pub(crate) mod redis;
 pub(crate) mod rpc;
 pub(crate) mod small_disk;
+pub(crate) mod stdio;
 pub(crate) mod stores;
 pub(crate) mod tls;
 pub(crate) mod tokens;
