@@ -28,7 +28,7 @@ use rmcp::service::{NotificationContext, Peer, RequestContext, ServiceError, Sub
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use crate::ask::is_modern;
 use crate::prompts::PromptError;
@@ -49,8 +49,17 @@ pub struct ReferenceServer {
     offer: Arc<Offer>,
     session: Arc<SessionState>,
     /// Ends what has no end of its own in this session: by [`ReferenceServer::endless`], or once its last handler is gone.
-    ended: CancellationToken,
-    _ends: Arc<DropGuard>,
+    ended: Arc<Ended>,
+}
+
+/// Cancelled once nobody holds it; a copy of the token costs every call a lock, a copy of this does not.
+#[derive(Debug, Default)]
+struct Ended(CancellationToken);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 impl ReferenceServer {
@@ -69,9 +78,7 @@ impl ReferenceServer {
     }
 
     fn with_session(shared: Arc<Shared>, offer: Arc<Offer>) -> Self {
-        let ended = CancellationToken::new();
-        let ends = Arc::new(ended.clone().drop_guard());
-        Self { shared, offer, session: Arc::default(), ended, _ends: ends }
+        Self { shared, offer, session: Arc::default(), ended: Arc::default() }
     }
 
     /// The same server for another session (or for one stateless request).
@@ -83,7 +90,7 @@ impl ReferenceServer {
     /// Ends what has no end of its own, when it is cancelled: subscriptions, and telling the session of changes.
     #[must_use]
     pub fn endless(&self) -> CancellationToken {
-        self.ended.clone()
+        self.ended.0.clone()
     }
 
     /// Sends a log message, if this client wants messages of this level: by `logging/setLevel` in the legacy era,
@@ -194,7 +201,7 @@ impl ServerHandler for ReferenceServer {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let session = Arc::downgrade(&self.session);
         let mut changes = self.shared.changes();
-        let ended = self.ended.clone();
+        let ended = self.endless();
         let peer = context.peer;
         tokio::spawn(async move {
             loop {
@@ -244,8 +251,9 @@ impl ServerHandler for ReferenceServer {
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
+    /// Without what only a list shows: rmcp asks for the input schema, with every call.
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.entry(name).map(|entry| entry.tool.clone())
+        self.entry(name).map(|Entry { tool, .. }| Tool::new(tool.name.clone(), "", Arc::clone(&tool.input_schema)))
     }
 
     async fn call_tool(
@@ -420,7 +428,7 @@ impl ServerHandler for ReferenceServer {
         loop {
             let change = tokio::select! {
                 () = context.cancelled() => return Ok(()),
-                () = self.ended.cancelled() => return Ok(()),
+                () = self.ended.0.cancelled() => return Ok(()),
                 change = changes.recv() => change,
             };
             match change {

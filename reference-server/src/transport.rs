@@ -4,6 +4,7 @@
 //! [`generations`] puts one server in the place of another while requests are under way.
 
 mod batch;
+mod gather;
 pub mod generations;
 mod hosts;
 pub mod http;

@@ -46,6 +46,15 @@ impl Hosts {
         host && (!headers.contains_key(header::ORIGIN) || origin() == Some(true))
     }
 
+    /// What a request gets that is not admitted.
+    pub(super) fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        if self.admit(headers) {
+            return None;
+        }
+        tracing::warn!("a foreign Host or Origin was refused");
+        Some((StatusCode::FORBIDDEN, "Forbidden: Host or Origin is not allowed").into_response())
+    }
+
     fn is_one(&self, authority: &str) -> bool {
         let Some((name, port)) = split(authority) else {
             return false;
@@ -57,11 +66,10 @@ impl Hosts {
 
 /// Refuses what [`Hosts`] does not admit, for the parts of the server that rmcp does not guard itself.
 pub(super) async fn guard(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    if hosts.admit(request.headers()) {
-        return next.run(request).await;
+    match hosts.refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
     }
-    tracing::warn!("a foreign Host or Origin was refused");
-    (StatusCode::FORBIDDEN, "Forbidden: Host or Origin is not allowed").into_response()
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {

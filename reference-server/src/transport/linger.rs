@@ -10,8 +10,6 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
-use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -24,12 +22,12 @@ const LINGER: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Reads on what is left of a body. A client that waits for `100 Continue` has not begun: nothing is asked of it.
-pub(super) async fn linger(request: Request, next: Next) -> Response {
+pub(super) fn linger(request: Request) -> Request {
     let waits = request.headers().contains_key(header::EXPECT);
     if waits || HttpBody::is_end_stream(request.body()) {
-        return next.run(request).await;
+        return request;
     }
-    next.run(request.map(|body| Body::new(Lingering(Some(body))))).await
+    request.map(|body| Body::new(Lingering(Some(body))))
 }
 
 /// A body, until it came to its end.

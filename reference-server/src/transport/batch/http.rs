@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -21,8 +21,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{Batch, BatchError, is_batch, refusal};
-use crate::server::ReferenceServer;
-use crate::state::BatchSlot;
+use crate::state::{BatchSlot, Shared};
 
 /// Largest body, in bytes; the same as rmcp's.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -31,11 +30,7 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const BACKLOG: usize = 64;
 
 /// Takes batches apart; lets everything else pass.
-pub(in crate::transport) async fn split(
-    State(server): State<ReferenceServer>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(in crate::transport) async fn split(shared: &Shared, request: Request, next: Next) -> Response {
     if request.method() != Method::POST {
         return next.run(request).await;
     }
@@ -44,9 +39,9 @@ pub(in crate::transport) async fn split(
         return (StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large, or broken off").into_response();
     };
     if !is_batch(&body) {
-        return single(&server, Request::from_parts(parts, Body::from(body)), next).await;
+        return single(shared, Request::from_parts(parts, Body::from(body)), next).await;
     }
-    if !session(&parts.headers).is_some_and(|id| server.shared.batches_in(id)) {
+    if !session(&parts.headers).is_some_and(|id| shared.batches_in(id)) {
         return refused(BatchError::Revision);
     }
     match Batch::read(&body) {
@@ -60,7 +55,7 @@ fn session(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Passes a single message on, and notes what session begins with it.
-async fn single(server: &ReferenceServer, mut request: Request, next: Next) -> Response {
+async fn single(shared: &Shared, mut request: Request, next: Next) -> Response {
     if session(request.headers()).is_some() {
         return next.run(request).await;
     }
@@ -68,7 +63,7 @@ async fn single(server: &ReferenceServer, mut request: Request, next: Next) -> R
     request.extensions_mut().insert(slot.clone());
     let response = next.run(request).await;
     if let Some(id) = session(response.headers()) {
-        server.shared.allow_batches(id, &slot);
+        shared.allow_batches(id, &slot);
     }
     response
 }
