@@ -44,7 +44,7 @@ impl Encoding {
 }
 
 /// Whether content of this type is text, or close to it.
-fn compressible(media_type: &str) -> bool {
+pub(super) fn is_textual(media_type: &str) -> bool {
     const TEXTUAL: &[&str] = &[
         "application/json",
         "application/x-ndjson",
@@ -64,7 +64,7 @@ fn compressible(media_type: &str) -> bool {
 /// The content as it is kept: compressed where it is text and a tenth of it is saved.
 pub(super) async fn encode(media_type: &str, content: Bytes) -> (Encoding, Bytes) {
     let worth = (COMPRESSED_BYTES_MIN..=COMPRESSED_BYTES_MAX).contains(&content.len());
-    if !worth || !compressible(media_type) {
+    if !worth || !is_textual(media_type) {
         return (Encoding::Identity, content);
     }
     let plain = content.clone();

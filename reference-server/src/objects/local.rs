@@ -57,7 +57,11 @@ impl Local {
         condition: &Condition,
     ) -> Result<Stat, ObjectError> {
         let failed = |error| ObjectError::of_file(error, key);
-        let first = content.beginning().await?;
+        // What is not compressed is not waited for.
+        let first = match encoding::is_textual(&media_type) {
+            true => content.beginning().await?,
+            false => Beginning::Part(Bytes::new()),
+        };
         let mut upload = self.0.upload(&path(key)?).await.map_err(failed)?;
         let (encoding, size, stored_size) = match first {
             Beginning::Whole(bytes) => {
