@@ -103,9 +103,10 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full);
         let writer = single().connect_with(options.clone()).await?;
         migrate(&writer).await?;
-        let readers = settled(SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE));
+        let readers = settled(SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE), Watch::None);
         let options = options.pragma("query_only", "on");
-        let queriers = settled(SqlitePoolOptions::new().max_connections(QUERIERS).acquire_timeout(records::QUERY_TIME));
+        let queriers = SqlitePoolOptions::new().max_connections(QUERIERS).acquire_timeout(records::QUERY_TIME);
+        let queriers = settled(queriers, Watch::Queries);
         let querier = queriers.connect_lazy_with(options.clone());
         let reader = readers.connect_with(options).await?;
         Ok(Self { writer, reader, querier, keeper: None, limits, origin: origin()?, shared: true })
@@ -122,7 +123,7 @@ impl SqliteStore {
         let options = options().in_memory(true).shared_cache(true).filename(format!("file:documents-{origin}"));
         let keeper = single().idle_timeout(None).max_lifetime(None).min_connections(1);
         let keeper = keeper.connect_with(options.clone()).await?;
-        let only = single().idle_timeout(None).max_lifetime(None).min_connections(1);
+        let only = settled(single().idle_timeout(None).max_lifetime(None).min_connections(1), Watch::Queries);
         let writer = only.connect_with(options).await?;
         migrate(&writer).await?;
         Ok(Self {
@@ -147,17 +148,27 @@ fn options() -> SqliteConnectOptions {
 }
 
 fn single() -> SqlitePoolOptions {
-    settled(SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE))
+    settled(SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE), Watch::None)
+}
+
+/// What the connections of a pool may have been given that looks on while they work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    None,
+    /// A handler that ends queries which take too long.
+    Queries,
 }
 
 /// Looks at a connection that is given back: takes the watch of a query from it, and gives it up where it counts a
 /// transaction that was not rolled back. On a full disk SQLite ends a transaction by itself; the rollback then fails, and
 /// without this no later writer could begin one.
-fn settled(pool: SqlitePoolOptions) -> SqlitePoolOptions {
-    pool.after_release(|connection, _| {
+fn settled(pool: SqlitePoolOptions, watch: Watch) -> SqlitePoolOptions {
+    pool.after_release(move |connection, _| {
         Box::pin(async move {
-            // Also waits for the rollback.
-            connection.lock_handle().await?.remove_progress_handler();
+            // Asks the connection's thread, so only where there is something to ask; a rollback is waited for by it, too.
+            if watch == Watch::Queries || connection.is_in_transaction() {
+                connection.lock_handle().await?.remove_progress_handler();
+            }
             Ok(!connection.is_in_transaction())
         })
     })
