@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use rmcp::ErrorData;
 use rmcp::model::{
     CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, Prompt, PromptArgument,
     PromptMessage, Role,
@@ -93,9 +92,7 @@ fn role(speaker: Speaker) -> Role {
 }
 
 async fn resource(shared: &Shared, uri: String) -> Result<ContentBlock, PromptError> {
-    // Without the link that an object too large for a message is told with: a prompt gives contents, or nothing.
-    let failed = |error| PromptError::Resource(ErrorData { data: None, ..error });
-    let contents = resources::contents(shared, &uri).await.map_err(failed)?;
+    let contents = resources::contents(shared, &uri).await.map_err(PromptError::Resource)?;
     Ok(ContentBlock::resource(contents.ok_or(PromptError::Embedded(uri))?))
 }
 

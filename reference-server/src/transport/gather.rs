@@ -1,8 +1,7 @@
 //! Short event streams, sent in one piece.
 //!
 //! In: an answer as rmcp begins it, whose events and end follow one by one, each a write of its own. Out: what came within
-//! [`SOON`] as a whole, or at the head of the stream that goes on. For a short call that is a third less system calls and
-//! packets.
+//! [`SOON`] as a whole, or at the head of the stream that goes on. For a short call that is one write instead of two.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -249,7 +249,7 @@ pub fn app_at(
 }
 
 /// What comes before rmcp: the guard of hosts, before the body is read, which rmcp's own check comes behind; and batches.
-/// One layer, since each costs every request about a microsecond.
+/// One layer, since each copies for every request what it surrounds.
 async fn front(State((hosts, shared)): State<(Hosts, Arc<Shared>)>, request: Request, next: Next) -> Response {
     match hosts.refusal(request.headers()) {
         None => gather(batch::http::split(&shared, request, next).await).await,
