@@ -5,8 +5,8 @@ mod places;
 
 use serde_json::Value;
 
-use super::refused;
-use crate::support::{rpc::Client, upstream::Server};
+use super::{refused, settings::ready};
+use crate::support::rpc::Client;
 
 /// Hexadecimal words without a repetition, so that neither an index nor compression makes less of them; another number, other
 /// words.
@@ -24,10 +24,4 @@ async fn until_refused(client: &Client, tool: &str, arguments: impl Fn(usize) ->
         }
     }
     panic!("{tool}: the disk is never full");
-}
-
-/// Status and body of `/ready`.
-async fn ready(server: &Server) -> (u16, Value) {
-    let answer = reqwest::get(server.url.replace("/mcp", "/ready")).await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
 }
